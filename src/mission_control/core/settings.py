@@ -1,0 +1,183 @@
+"""All configuration. Nothing else in the product reads the environment."""
+
+import hashlib
+import os
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+from urllib.parse import quote
+
+from dotenv import dotenv_values
+from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from mission_control.core.errors import MissionControlError
+
+PREFIX = "MC_"
+UNIX_SOCKET_PATH_LIMIT = 100  # bytes; the kernel takes 107
+
+
+class SettingsError(MissionControlError):
+    """The environment cannot be used as it is."""
+
+    code = "settings_invalid"
+
+
+class ModelPrice(BaseModel):
+    """USD per million tokens."""
+
+    input_per_million: float = Field(ge=0)
+    output_per_million: float = Field(ge=0)
+
+
+# What the stand-in model pretends to cost, so that budgets can be tried without money.
+SANDBOX_MODEL = "openai/sandbox-1"
+SANDBOX_PRICE = ModelPrice(input_per_million=0.15, output_per_million=0.60)
+
+
+class Settings(BaseSettings):
+    """Names are the environment's. Each one left unset means: the embedded part."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True)
+
+    # The outside world
+    superoptix_path: Path | None = None
+    vapi_api_key: SecretStr | None = None
+    vapi_base_url: str | None = None
+    close_api_key: SecretStr | None = None
+    close_base_url: str | None = None
+    openai_api_key: SecretStr | None = None
+    openai_base_url: str | None = None
+    database_url: str | None = None
+    redis_url: str | None = None
+
+    # Ours
+    mc_data_dir: Path = Path("data")
+    mc_host: str = "127.0.0.1"
+    mc_api_port: int = Field(default=8000, ge=1, le=65500)
+    mc_ui_port: int = Field(default=8501, ge=1, le=65535)
+    mc_redis_port: int | None = Field(default=None, ge=0, le=65535)
+    mc_demo: bool = True
+    mc_secret_key: SecretStr | None = None
+    mc_model: str | None = Field(default=None, pattern=r"^[\w./:@+-]{1,120}$")
+    mc_reflection_model: str | None = Field(default=None, pattern=r"^[\w./:@+-]{1,120}$")
+    mc_judge_model: str | None = Field(default=None, pattern=r"^[\w./:@+-]{1,120}$")
+    mc_model_prices: dict[str, ModelPrice] = Field(default_factory=dict)
+    mc_worker_processes: int = Field(default=2, ge=1, le=64)
+    mc_log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
+    mc_sandbox_latency_ms: int = Field(default=0, ge=0, le=60_000)
+
+    @field_validator(
+        "superoptix_path", "vapi_api_key", "vapi_base_url", "close_api_key", "close_base_url",
+        "openai_api_key", "openai_base_url", "database_url", "redis_url", "mc_redis_port",
+        "mc_secret_key", "mc_model", "mc_reflection_model", "mc_judge_model",
+        mode="before",
+    )  # fmt: skip
+    @classmethod
+    def _empty_means_unset(cls, value: object) -> object:
+        return None if value == "" else value
+
+    # ---------------------------------------------------------------- where things are
+
+    @property
+    def data_dir(self) -> Path:
+        return self.mc_data_dir.absolute()
+
+    @property
+    def database(self) -> str:
+        """SQLAlchemy URL with an async driver."""
+        if self.database_url is None:
+            return f"sqlite+aiosqlite:///{self.data_dir / 'database.db'}"
+        scheme, _, rest = self.database_url.partition("://")
+        driver = {
+            "sqlite": "sqlite+aiosqlite",
+            "postgres": "postgresql+psycopg",
+            "postgresql": "postgresql+psycopg",
+        }.get(scheme, scheme)
+        return f"{driver}://{rest}"
+
+    @property
+    def redis_socket(self) -> Path:
+        """Where the embedded Redis listens when it has no port."""
+        path = self.data_dir / "redis.sock"
+        if len(str(path).encode()) <= UNIX_SOCKET_PATH_LIMIT:
+            return path
+        digest = hashlib.sha256(str(self.data_dir).encode()).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"mission-control-{digest}" / "redis.sock"
+
+    @property
+    def redis(self) -> str:
+        """URL for redis-py."""
+        if self.redis_url is not None:
+            return self.redis_url
+        if self.mc_redis_port:
+            return f"redis://127.0.0.1:{self.mc_redis_port}/0"
+        return f"unix://{quote(str(self.redis_socket))}?db=0"
+
+    @property
+    def celery_broker(self) -> str:
+        """The same server, as Celery spells it."""
+        if self.redis.startswith("unix://"):
+            return f"redis+socket://{quote(str(self.redis_socket))}?virtual_host=0"
+        return self.redis
+
+    # ---------------------------------------------------------------- stand-ins
+
+    @property
+    def model_is_stand_in(self) -> bool:
+        return self.openai_api_key is None and self.openai_base_url is None
+
+    @property
+    def vapi_is_stand_in(self) -> bool:
+        return self.vapi_api_key is None
+
+    @property
+    def redis_is_embedded(self) -> bool:
+        return self.redis_url is None
+
+    @property
+    def sandbox_model_port(self) -> int:
+        return self.mc_api_port + 1
+
+    @property
+    def sandbox_vapi_port(self) -> int:
+        return self.mc_api_port + 2
+
+    @property
+    def model_base_url(self) -> str:
+        if self.model_is_stand_in:
+            return f"http://127.0.0.1:{self.sandbox_model_port}/v1"
+        return self.openai_base_url or "https://api.openai.com/v1"
+
+    @property
+    def vapi_url(self) -> str:
+        if self.vapi_base_url is not None:
+            return self.vapi_base_url
+        if self.vapi_is_stand_in:
+            return f"http://127.0.0.1:{self.sandbox_vapi_port}"
+        return "https://api.vapi.ai"
+
+    def price_of(self, model: str) -> ModelPrice | None:
+        """The configured price; the stand-in's pretended one; None for 'unpriced'."""
+        if model in self.mc_model_prices:
+            return self.mc_model_prices[model]
+        return SANDBOX_PRICE if self.model_is_stand_in else None
+
+
+def load_settings() -> Settings:
+    """Read the environment and `.env`, or say in one line what is wrong with them."""
+    known = {name.upper() for name in Settings.model_fields}
+    given = {*os.environ, *dotenv_values(".env")}
+    unknown = sorted(name for name in given if name.startswith(PREFIX) and name not in known)
+    if unknown:
+        raise SettingsError(f"Unknown setting {', '.join(unknown)}. Correct or remove it.")
+    try:
+        return Settings()
+    except ValidationError as exc:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in exc.errors())
+        raise SettingsError(f"Setting cannot be used: {wrong}.") from None
+
+
+@lru_cache
+def get_settings() -> Settings:
+    return load_settings()
