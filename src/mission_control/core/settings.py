@@ -1,6 +1,7 @@
 """All configuration. Nothing else in the product reads the environment."""
 
 import hashlib
+import json
 import os
 import tempfile
 from functools import lru_cache
@@ -63,7 +64,7 @@ class Settings(BaseSettings):
     mc_reflection_model: str | None = Field(default=None, pattern=r"^[\w./:@+-]{1,120}$")
     mc_judge_model: str | None = Field(default=None, pattern=r"^[\w./:@+-]{1,120}$")
     mc_model_prices: dict[str, ModelPrice] = Field(default_factory=dict)
-    mc_worker_processes: int = Field(default=2, ge=1, le=64)
+    mc_worker_processes: int = Field(default=4, ge=1, le=64)
     mc_log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
     mc_sandbox_latency_ms: int = Field(default=0, ge=0, le=60_000)
 
@@ -157,11 +158,27 @@ class Settings(BaseSettings):
             return f"http://127.0.0.1:{self.sandbox_vapi_port}"
         return "https://api.vapi.ai"
 
+    def environment(self) -> dict[str, str]:
+        """What a child process must be given so that it reads these very settings."""
+        ours = type(self).model_fields
+        inherited = {name: value for name, value in os.environ.items() if name.lower() not in ours}
+        values = self.model_dump() | {"mc_data_dir": self.data_dir}
+        given = {name.upper(): _as_text(v) for name, v in values.items() if v is not None}
+        return inherited | given
+
     def price_of(self, model: str) -> ModelPrice | None:
         """The configured price; the stand-in's pretended one; None for 'unpriced'."""
         if model in self.mc_model_prices:
             return self.mc_model_prices[model]
         return SANDBOX_PRICE if self.model_is_stand_in else None
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if isinstance(value, dict):
+        return json.dumps(value)
+    return str(value)
 
 
 def load_settings() -> Settings:
@@ -174,8 +191,15 @@ def load_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as exc:
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in exc.errors())
+        wrong = "; ".join(
+            f"{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in exc.errors()
+        )
         raise SettingsError(f"Setting cannot be used: {wrong}.") from None
+
+
+def inherited(*names: str) -> dict[str, str]:
+    """Those of the named variables that are set, for a child that must see nothing else of ours."""
+    return {name: os.environ[name] for name in names if name in os.environ}
 
 
 @lru_cache

@@ -1,6 +1,6 @@
 """What can go wrong with somebody else's system, in words the rest of us can act on."""
 
-from mission_control.core.errors import MissionControlError
+from mission_control.core.errors import ConflictError, MissionControlError
 
 
 class IntegrationError(MissionControlError):
@@ -13,6 +13,19 @@ class IntegrationError(MissionControlError):
 class IntegrationUnavailableError(IntegrationError):
     code = "integration_unavailable"
     retryable = True
+
+
+class IntegrationAmbiguousError(IntegrationUnavailableError):
+    """A write was sent and no answer came: it may or may not have happened. Look before repeating."""
+
+    code = "integration_ambiguous"
+    retryable = False
+
+
+class IntegrationMisconfiguredError(IntegrationError):
+    """Our own settings cannot work; nothing was sent."""
+
+    code = "integration_misconfigured"
 
 
 class IntegrationRateLimitedError(IntegrationError):
@@ -52,3 +65,40 @@ class SuperOptiXError(IntegrationError):
     def __init__(self, message: str, *, kind: str, **fields: object) -> None:
         super().__init__(message, kind=kind, **fields)
         self.kind = kind
+
+
+class AssistantNameAmbiguousError(ConflictError):
+    """Several Vapi assistants carry the name that should tell them apart."""
+
+    code = "vapi_assistant_name_ambiguous"
+
+
+class PromptNotWritableError(ConflictError):
+    """The assistant keeps its prompt where we do not know how to write it."""
+
+    code = "vapi_prompt_not_writable"
+
+
+class AssistantChangedSinceError(ConflictError):
+    """Somebody changed the assistant in Vapi after it was read."""
+
+    code = "assistant_changed_in_vapi"
+
+
+class PromptChangedSinceError(ConflictError):
+    """Somebody changed the prompt in Vapi after our deployment."""
+
+    code = "prompt_changed_in_vapi"
+
+
+class DeployUnconfirmedError(IntegrationAmbiguousError):
+    """Vapi did not confirm a change of a prompt. The same deployment may be asked for again."""
+
+    code = "deploy_unconfirmed"
+    retryable = True
+
+
+class DeployNotVerifiedError(IntegrationError):
+    """What Vapi stored is not what was sent. `restored` says whether it was put back."""
+
+    code = "deploy_not_verified"

@@ -153,7 +153,9 @@ class Evaluate(_Message):
     repetitions: int = Field(default=1, ge=1, le=20)
     concurrency: int = Field(default=16, ge=1, le=128)
     preflight: bool = True
-    journal: str | None = None  # directory: finished model calls are kept there and never paid again
+    journal: str | None = (
+        None  # directory: finished model calls are kept there and never paid again
+    )
     cap_usd: float | None = Field(default=None, gt=0)  # over everything the journal has seen
 
 

@@ -1,0 +1,82 @@
+"""Says which SuperOptiX this is and what works with it."""
+
+import platform
+from importlib import metadata, util
+
+import dspy
+
+from engine_host.messages import Doctor, Doctored, OptimizerAbility
+from engine_host.wire import Reply
+
+_PACKAGES = ("superoptix", "dspy", "gepa", "litellm", "optuna", "numpy", "pydantic")
+_TESTED = {"superoptix": "0.3.16", "dspy": "3.4.1", "gepa": "0.1.4"}
+
+
+def answer(request: Doctor, reply: Reply) -> None:
+    versions = {name: _version(name) for name in _PACKAGES}
+    reply.finish(
+        Doctored(
+            id=request.id,
+            python=platform.python_version(),
+            versions=versions,
+            optimizers=_optimizers(),
+            problems=_problems(versions),
+        )
+    )
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def has_optuna() -> bool:
+    return util.find_spec("optuna") is not None
+
+
+def _optimizers() -> list[OptimizerAbility]:
+    replay = "after a crash it repeats its steps with the answers already paid for"
+    return [
+        OptimizerAbility(
+            name="GEPA",
+            available=hasattr(dspy, "GEPA"),
+            resumes=True,
+            stops=True,
+            note="Rewrites the prompt from feedback; learns the most from few scenarios.",
+        ),
+        OptimizerAbility(
+            name="MIPROv2",
+            available=hasattr(dspy, "MIPROv2") and has_optuna(),
+            resumes=False,
+            stops=True,
+            note=f"Searches over proposed prompts and examples; {replay}.",
+        ),
+        OptimizerAbility(
+            name="BootstrapFewShot",
+            available=hasattr(dspy, "BootstrapFewShot"),
+            resumes=False,
+            stops=True,
+            note=f"Adds worked examples to the prompt; cheap, and the prompt grows; {replay}.",
+        ),
+        OptimizerAbility(
+            name="SIMBA",
+            available=hasattr(dspy, "SIMBA"),
+            resumes=False,
+            stops=True,
+            note=f"Adds rules learned from better and worse answers; needs several train scenarios; {replay}.",
+        ),
+    ]
+
+
+def _problems(versions: dict[str, str | None]) -> list[str]:
+    missing = [f"{name} is not installed." for name in _TESTED if versions[name] is None]
+    if not has_optuna():
+        missing.append("optuna is not installed, so MIPROv2 cannot run.")
+    untested = [
+        f"{name} {versions[name]} was not tested with this engine; {tested} was."
+        for name, tested in _TESTED.items()
+        if versions[name] not in {None, tested}
+    ]
+    return missing + untested

@@ -1,0 +1,121 @@
+"""The model calls that were paid for: written before they are used, answered from here ever after."""
+
+import contextlib
+import json
+import os
+import threading
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from engine_host.errors import EngineFailure
+from engine_host.messages import Usage
+
+
+class Call(BaseModel):
+    """One finished model call. `number` counts calls with the same `key`, from 1."""
+
+    model_config = ConfigDict(frozen=True)
+
+    key: str
+    number: int
+    role: str
+    outputs: list[Any]
+    input_tokens: int
+    output_tokens: int
+    cost_usd: float | None  # None: unpriced
+
+    def usage(self) -> Usage:
+        return Usage(
+            calls=1,
+            input_tokens=self.input_tokens,
+            output_tokens=self.output_tokens,
+            cost_usd=self.cost_usd,
+        )
+
+
+def added(first: Usage, second: Usage) -> Usage:
+    """The sum; unpriced as soon as one part with calls in it is unpriced."""
+    costs = [usage.cost_usd for usage in (first, second) if usage.calls]
+    return Usage(
+        calls=first.calls + second.calls,
+        input_tokens=first.input_tokens + second.input_tokens,
+        output_tokens=first.output_tokens + second.output_tokens,
+        cost_usd=None if None in costs else sum(cost for cost in costs if cost is not None),
+    )
+
+
+class Journal:
+    """The calls of one directory, shared by every request of this process that names it."""
+
+    _shared: ClassVar[dict[Path, "Journal"]] = {}
+    _sharing: ClassVar[threading.Lock] = threading.Lock()
+
+    def __init__(self, directory: Path | None = None) -> None:
+        self._lock = threading.Lock()
+        self._calls: dict[tuple[str, int], Call] = {}
+        self._total = Usage(cost_usd=0.0)
+        self._file: int | None = None
+        if directory is not None:
+            self._file = self._open(directory / "calls.jsonl")
+
+    @classmethod
+    def at(cls, directory: str | None) -> "Journal":
+        """The journal of `directory`, or one that lives in memory only."""
+        if directory is None:
+            return cls()
+        path = private(directory)
+        with cls._sharing:
+            if path not in cls._shared:
+                cls._shared[path] = cls(path)
+            return cls._shared[path]
+
+    def _open(self, path: Path) -> int:
+        content = path.read_bytes() if path.exists() else b""
+        for line in content.splitlines():
+            # A line torn by a kill holds a call that was not used yet.
+            with contextlib.suppress(ValidationError):
+                self._remember(Call.model_validate_json(line))
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        if content and not content.endswith(b"\n"):
+            os.write(file, b"\n")
+        return file
+
+    def find(self, key: str, number: int) -> Call | None:
+        with self._lock:
+            return self._calls.get((key, number))
+
+    def add(self, call: Call) -> None:
+        line = call.model_dump_json().encode() + b"\n"
+        with self._lock:
+            if self._file is not None:
+                os.write(self._file, line)
+            self._remember(call)
+
+    def _remember(self, call: Call) -> None:
+        self._calls.setdefault((call.key, call.number), call)
+        self._total = added(self._total, call.usage())
+
+    def total(self) -> Usage:
+        """Everything paid into this journal, each call once."""
+        with self._lock:
+            return self._total
+
+
+def private(directory: str) -> Path:
+    """The directory, created for this user alone."""
+    path = Path(directory)
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.chmod(0o700)
+    except OSError as error:
+        raise EngineFailure(
+            "config", f"The directory for this job cannot be used: {error.strerror}."
+        ) from error
+    return path.resolve()
+
+
+def json_text(value: object) -> str:
+    """Canonical JSON: what is equal has one text."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)

@@ -1,0 +1,163 @@
+"""Counts what the calls of one request cost, and refuses the next one when it must not be made."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+from engine_host.errors import Halt, cleaned, kind_of
+from engine_host.journal import Call, Journal, added
+from engine_host.messages import ErrorKind, Usage
+
+_MARGIN = 1.25  # the next call may be dearer than any before
+_FAILURES_WITHOUT_SUCCESS = 6
+_REFLECTIONS_IN_A_ROW = 3
+_TOO_MANY = 0.2
+_ENOUGH_CALLS = 10
+
+USED: ContextVar["Bucket | None"] = ContextVar("USED", default=None)
+
+
+@dataclass
+class Bucket:
+    """What one scenario used; set in `USED` for the thread that runs it."""
+
+    usage: Usage = field(default_factory=lambda: Usage(cost_usd=0.0))
+
+
+@dataclass
+class Limits:
+    """What may stop a request: the console's cancel, money, the clock. `reserve_calls` are held back."""
+
+    cancelled: Callable[[], bool]
+    usd: float | None = None
+    reserve_calls: int = 0
+    deadline: float | None = None  # time.monotonic()
+    strict: bool = False  # a search: failed calls would become scores of zero, so they end it
+
+
+class Meter:
+    """The calls of one request: numbered per key, reserved before and booked after."""
+
+    def __init__(self, journal: Journal, limits: Limits) -> None:
+        self.journal = journal
+        self.limits = limits
+        self._changed = threading.Condition()
+        self._numbers: Counter[str] = Counter()
+        self._in_flight: dict[str, list[float]] = {}
+        self._dearest: dict[str, tuple[float, int]] = {}  # role -> (usd, characters)
+        self._succeeded = 0
+        self._failures: list[ErrorKind] = []
+        self._reflections_failed = 0
+        self.last_failure = ""
+
+    # ------------------------------------------------------------------ before a call
+
+    def recall(self, key: str, characters: int) -> tuple[int, Call | None]:
+        """The number of this call among those with its key, and its answer if it was paid before."""
+        self.check()
+        with self._changed:
+            self._numbers[key] += 1
+            number = self._numbers[key]
+        call = self.journal.find(key, number)
+        if call is not None:
+            with self._changed:
+                self._learn_price(call, characters)
+            self._use(call)
+        return number, call
+
+    def check(self) -> None:
+        """Raise `Halt` when this request must make no further call."""
+        if self.limits.cancelled():
+            raise Halt("cancelled", "Cancelled. What was paid for is kept.")
+        if self.limits.deadline is not None and time.monotonic() > self.limits.deadline:
+            raise Halt("budget_minutes")
+
+    @contextmanager
+    def flight(self, role: str, characters: int) -> Iterator[None]:
+        """Hold money back for one call while it is under way."""
+        reserved = self._reserve(role, characters)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._in_flight[role].remove(reserved)
+                self._changed.notify_all()
+
+    def _reserve(self, role: str, characters: int) -> float:
+        with self._changed:
+            flying = self._in_flight.setdefault(role, [])
+            while self.limits.usd is not None and role not in self._dearest and flying:
+                # What a call of this role costs is not known yet: one at a time until it is.
+                self._changed.wait(0.2)
+                self.check()
+            expected = self._expected(role, characters)
+            if self.limits.usd is not None:
+                pending = sum(sum(calls) for calls in self._in_flight.values())
+                if self.spent() + pending + expected > self.available():
+                    raise Halt("budget_usd")
+            flying.append(expected)
+            return expected
+
+    def _expected(self, role: str, characters: int) -> float:
+        usd, longest = self._dearest.get(role, (0.0, 1))
+        return usd * _MARGIN * max(1.0, characters / longest)
+
+    def available(self) -> float:
+        """USD that may be spent in all, after what is held back for later."""
+        usd, _ = self._dearest.get("task", (0.0, 1))
+        return (self.limits.usd or 0.0) - self.limits.reserve_calls * usd
+
+    def spent(self) -> float:
+        return self.journal.total().cost_usd or 0.0
+
+    # ------------------------------------------------------------------ after a call
+
+    def paid(self, call: Call, characters: int) -> None:
+        """Book a finished call. It is in the journal before anybody sees its answer."""
+        self.journal.add(call)
+        with self._changed:
+            self._succeeded += 1
+            if call.role == "reflection":
+                self._reflections_failed = 0
+            self._learn_price(call, characters)
+            self._changed.notify_all()
+        self._use(call)
+
+    def _learn_price(self, call: Call, characters: int) -> None:
+        usd, longest = self._dearest.get(call.role, (0.0, 1))
+        if call.cost_usd is not None:
+            self._dearest[call.role] = (max(usd, call.cost_usd), max(longest, characters))
+
+    def failed(self, role: str, error: Exception) -> None:
+        """Count a call that failed for good; in a search, raise `Halt` when there were too many."""
+        kind = kind_of(error)
+        with self._changed:
+            self._failures.append(kind)
+            self.last_failure = cleaned(error)
+            self._reflections_failed += role == "reflection"
+        if self.limits.strict:
+            self._halt_if_hopeless(kind)
+
+    def _halt_if_hopeless(self, kind: ErrorKind) -> None:
+        failures, calls = len(self._failures), len(self._failures) + self._succeeded
+        if self._reflections_failed >= _REFLECTIONS_IN_A_ROW:
+            detail = f"The reflection model failed three times in a row: {self.last_failure}"
+            raise Halt("reflection", detail)
+        if not self._succeeded and failures >= _FAILURES_WITHOUT_SUCCESS:
+            raise Halt(kind, f"No model call succeeded: {self.last_failure}")
+        if self._succeeded and calls >= _ENOUGH_CALLS and failures > _TOO_MANY * calls:
+            detail = f"{failures} of {calls} model calls failed, so scores would be noise: {self.last_failure}"
+            raise Halt("unreliable", detail)
+
+    def total(self) -> Usage:
+        return self.journal.total()
+
+    @staticmethod
+    def _use(call: Call) -> None:
+        bucket = USED.get()
+        if bucket is not None:
+            bucket.usage = added(bucket.usage, call.usage())

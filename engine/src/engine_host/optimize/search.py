@@ -1,0 +1,258 @@
+"""One search: its scenarios as examples, its metric, its trials, and what may end it."""
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Literal, cast
+
+import dspy
+from dspy.teleprompt.gepa.gepa_utils import ScoreWithFeedback
+
+from engine_host.checks import Verdict, as_text, identity, output_of
+from engine_host.compiler import Prepared
+from engine_host.errors import EngineFailure, Halt
+from engine_host.evaluate import Bench, Outcome
+from engine_host.fields import field_name
+from engine_host.messages import (
+    Demonstration,
+    Level,
+    Optimize,
+    Progressed,
+    Scenario,
+    StopReason,
+    TrialFinished,
+)
+from engine_host.meter import Meter
+from engine_host.models import MeteredLM
+from engine_host.optimize.clock import Clock
+from engine_host.wire import Reply
+
+Phase = Literal["preparing", "baseline", "searching", "finishing"]
+_SECONDS_BETWEEN_REPORTS = 0.25
+PERFECT = 1.0 - 1e-9
+
+
+@dataclass
+class Search:
+    """State that an optimizer needs and fills. `trials` is by number; 0 is the starting prompt."""
+
+    request: Optimize
+    reply: Reply
+    prepared: Prepared
+    bench: Bench
+    meter: Meter
+    reflection: MeteredLM
+    clock: Clock
+    trials: dict[int, TrialFinished] = field(default_factory=dict[int, TrialFinished])
+    metric_calls: int = 0
+    planned_calls: int | None = None
+    phase: Phase = "preparing"
+    stopped_by: StopReason = "finished"
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _reported: float = 0.0
+    _by_example: dict[str, Scenario] = field(default_factory=dict[str, Scenario])
+
+    _verdicts: dict[str, Verdict] = field(default_factory=dict[str, Verdict])
+
+    # ------------------------------------------------------------------ the budget
+
+    @property
+    def level(self) -> Level:
+        """How much the optimizer plans; explicit limits may end it before."""
+        budget = self.request.budget
+        if budget.level is not None:
+            return budget.level
+        open_ended = budget.metric_calls is None and (budget.usd or budget.minutes)
+        return "heavy" if open_ended else "light"
+
+    def count_metric_call(self) -> None:
+        """Book one scored answer; raises `Halt` when no further one is in the budget."""
+        limit = self.request.budget.metric_calls
+        with self._lock:
+            if limit is not None and self.metric_calls >= limit:
+                raise Halt("budget_metric_calls")
+            self.metric_calls += 1
+        self.report()
+
+    # ------------------------------------------------------------------ scenarios and scores
+
+    def examples(self, scenarios: Iterable[Scenario]) -> list[dspy.Example]:
+        """Only real fields: optimizers print every attribute of an example into their prompts."""
+        outputs = {item.name for item in self.prepared.outputs}
+        return [self._example(scenario, outputs) for scenario in scenarios]
+
+    def _example(self, scenario: Scenario, outputs: set[str]) -> dspy.Example:
+        inputs = self.prepared.arguments(scenario.input)
+        expected = {field_name(name): value for name, value in scenario.expected.items()}
+        labels = {name: value for name, value in expected.items() if name in outputs}
+        self._by_example[identity(inputs, labels)] = scenario
+        return dspy.Example({**inputs, **labels}).with_inputs(*inputs)
+
+    def judge(self, example: dspy.Example, prediction: Any, *, again: bool = False) -> Verdict:
+        """Score one answer; `again` asks for the verdict that was given on it before."""
+        question = identity(example.inputs().toDict(), example.labels().toDict())
+        output = output_of(prediction, tuple(item.name for item in self.prepared.outputs))
+        known = self._verdicts.get(question + identity(output, {}))
+        if again and known is not None:
+            return known
+        self.count_metric_call()
+        verdict = self.bench.scorer.score(self._by_example[question], output)
+        self._verdicts[question + identity(output, {})] = verdict
+        return verdict
+
+    def metric(self, example: dspy.Example, prediction: Any, trace: Any = None) -> float | bool:
+        """The score; while examples are being collected, whether the answer is good enough."""
+        verdict = self.judge(example, prediction)
+        return verdict.score if trace is None else verdict.passed
+
+    def metric_with_feedback(
+        self, gold: Any, pred: Any, trace: Any = None, pred_name: Any = None, pred_trace: Any = None
+    ) -> ScoreWithFeedback:
+        """The score and the words a reflection learns from."""
+        del trace, pred_trace
+        verdict = self.judge(gold, pred, again=pred_name is not None)
+        return ScoreWithFeedback(score=verdict.score, feedback=verdict.feedback)
+
+    def validate(self, prompt: str, demonstrations: list[Demonstration]) -> float:
+        """Mean score of one program on the validation scenarios."""
+        outcomes = self.bench.with_prompt(prompt, demonstrations).measure(
+            self.request.validation, report=lambda _: self.count_metric_call()
+        )
+        return mean_score(outcomes)
+
+    # ------------------------------------------------------------------ trials
+
+    def add_trial(
+        self,
+        program: dspy.Module | str,
+        *,
+        number: int | None = None,
+        parent: int | None = 0,
+        accepted: bool | None = None,
+        validation_score: float | None = None,
+        sample_score: float | None = None,
+        metric_calls: int | None = None,
+    ) -> TrialFinished:
+        """Record one candidate and tell the console; a known number is replaced."""
+        prompt, demonstrations = self.content(program)
+        best = self.best_score
+        improved = validation_score is not None and (best is None or validation_score > best)
+        trial = TrialFinished(
+            id=self.request.id,
+            number=len(self.trials) if number is None else number,
+            parent=parent,
+            accepted=improved if accepted is None else accepted,
+            validation_score=validation_score,
+            sample_score=sample_score,
+            prompt=prompt,
+            demonstrations=demonstrations,
+            metric_calls=self.metric_calls if metric_calls is None else metric_calls,
+            usage=self.meter.total(),
+        )
+        self.trials[trial.number] = trial
+        self.reply.send(trial)
+        self.report(force=True)
+        self.clock.keep()
+        return trial
+
+    def content(self, program: dspy.Module | str) -> tuple[str, list[Demonstration]]:
+        """Prompt and demonstrations of a program, or of a bare prompt with the ones given."""
+        if isinstance(program, str):
+            return program, list(self.prepared.demonstrations)
+        predictor = program.predictors()[0]
+        inputs = {item.name for item in self.prepared.inputs}
+        return predictor.signature.instructions, [
+            _demonstration(demo, inputs) for demo in predictor.demos
+        ]
+
+    @property
+    def measured(self) -> list[TrialFinished]:
+        """Trials with a validation score, in order of their number."""
+        trials = [self.trials[number] for number in sorted(self.trials)]
+        return [trial for trial in trials if trial.validation_score is not None]
+
+    @property
+    def best(self) -> TrialFinished:
+        """The best measured trial; of equals the first, so the starting prompt wins a draw."""
+        return max(self.measured, key=lambda trial: trial.validation_score or 0.0)
+
+    @property
+    def best_score(self) -> float | None:
+        return self.best.validation_score if self.measured else None
+
+    def program_of(self, trial: TrialFinished) -> dspy.Module:
+        return self.bench.with_prompt(trial.prompt, trial.demonstrations).prepared.build()
+
+    def end_if_perfect(self) -> None:
+        """Raise `Halt` when nothing is left to improve."""
+        if self.best_score is not None and self.best_score >= PERFECT:
+            raise Halt("perfect")
+
+    # ------------------------------------------------------------------ the console
+
+    def report(self, *, force: bool = False) -> None:
+        """Tell the console where the search stands, a few times a second at most."""
+        now = time.monotonic()
+        with self._lock:
+            if not force and now - self._reported < _SECONDS_BETWEEN_REPORTS:
+                return
+            self._reported = now
+        self.reply.send(
+            Progressed(
+                id=self.request.id,
+                phase=self.phase,
+                trials=len(self.trials),
+                metric_calls=self.metric_calls,
+                metric_calls_budget=self.request.budget.metric_calls or self.planned_calls,
+                best_validation_score=self.best_score,
+                usage=self.meter.total(),
+            )
+        )
+
+    def fingerprint(self) -> str:
+        """What a directory of this search must belong to: the same question, whatever the budget."""
+        request = self.request
+        asked = [
+            request.optimizer,
+            request.seed,
+            [
+                (m.name, m.temperature, m.max_tokens)
+                for m in (request.model, request.reflection_model, request.judge_model)
+            ],
+            [scenario.model_dump() for scenario in (*request.train, *request.validation)],
+            len(request.train),
+            [self.prepared.prompt, [demo.model_dump() for demo in self.prepared.demonstrations]],
+            [
+                self.prepared.module,
+                [str(item) for item in (*self.prepared.inputs, *self.prepared.outputs)],
+            ],
+        ]
+        return hashlib.sha256(identity({}, {"asked": asked}).encode()).hexdigest()
+
+
+Optimizer = Callable[[Search], None]
+
+
+def _demonstration(demo: Any, inputs: set[str]) -> Demonstration:
+    values = {
+        name: as_text(value)
+        for name, value in cast("dict[str, Any]", dict(demo)).items()
+        if name != "augmented"
+    }
+    return Demonstration(
+        inputs={name: value for name, value in values.items() if name in inputs},
+        outputs={name: value for name, value in values.items() if name not in inputs},
+    )
+
+
+def mean_score(outcomes: list[Outcome]) -> float:
+    """The mean over all of them; what could not be measured counts as zero, as optimizers count it."""
+    scores = [outcome.verdict.score if outcome.verdict else 0.0 for outcome in outcomes]
+    return sum(scores) / len(scores)
+
+
+def refuse_several_prompts(program: dspy.Module) -> None:
+    if len(program.predictors()) != 1:
+        raise EngineFailure("config", "Only programs with one prompt can be optimized.")

@@ -1,0 +1,55 @@
+"""What the agents feature can refuse."""
+
+from mission_control.core.errors import ConflictError, NotAcceptableError
+
+
+class AgentExistsError(ConflictError):
+    """An agent with this id exists already."""
+
+    code = "agent_exists"
+
+    def __init__(self, agent_id: str) -> None:
+        super().__init__(
+            "An agent with this id exists already and was not changed. "
+            "Change it with PUT, or import under another id.",
+            agent_id=agent_id,
+        )
+
+
+class AgentBusyError(ConflictError):
+    """A job of this agent is still open."""
+
+    code = "agent_busy"
+
+    def __init__(self, agent_id: str, job_id: str) -> None:
+        super().__init__(
+            "A job of this agent is still open. Nothing was changed; wait for it or cancel it.",
+            agent_id=agent_id,
+            job_id=job_id,
+        )
+
+
+class AgentIdChangedError(NotAcceptableError):
+    """The playbook belongs to another agent."""
+
+    code = "agent_id_changed"
+
+    def __init__(self, agent_id: str, found: str) -> None:
+        super().__init__(
+            f"The playbook says that it is '{found}', not '{agent_id}'. Nothing was changed; "
+            "import it as an agent of its own.",
+            errors=[{"field": "metadata.id", "message": f"It must be {agent_id}."}],
+        )
+
+
+class VersionChangedError(ConflictError):
+    """Somebody stored a newer version meanwhile."""
+
+    code = "version_changed"
+
+    def __init__(self, current: int) -> None:
+        super().__init__(
+            f"Somebody stored version {current} since you read this agent. Nothing was changed; "
+            "read it again and repeat your edit.",
+            current_version=current,
+        )

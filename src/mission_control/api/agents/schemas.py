@@ -1,0 +1,156 @@
+"""Wire shapes of agents and versions."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from mission_control.data.agents import AgentStatus, AgentType, VersionOrigin
+
+AssistantId = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")]
+
+
+class AgentCreate(BaseModel):
+    """A playbook as YAML text, or the name of one that ships with SuperOptiX."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    playbook: str | None = Field(
+        default=None, description="SuperSpec playbook, YAML, at most 1 MiB."
+    )
+    marketplace: str | None = Field(
+        default=None,
+        pattern=r"^[\w-]{1,100}$",
+        description="Name of a playbook of SuperOptiX's own.",
+    )
+    type: AgentType = AgentType.STANDALONE
+    vapi_assistant_id: AssistantId | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "AgentCreate":
+        if (self.playbook is None) == (self.marketplace is None):
+            raise ValueError("Give either `playbook` or `marketplace`.")
+        return self
+
+
+class AgentUpdate(BaseModel):
+    """What to change. A new playbook or prompt makes a new version; the old ones stay."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    playbook: str | None = None
+    prompt: str | None = Field(default=None, min_length=1, max_length=100_000)
+    note: str = Field(default="", max_length=2_000)
+    based_on: int | None = Field(
+        default=None, ge=1, description="The version you edited; refused if there is a newer one."
+    )
+    type: AgentType | None = None
+    vapi_assistant_id: AssistantId | None = None
+
+    @model_validator(mode="after")
+    def _not_both(self) -> "AgentUpdate":
+        if self.playbook is not None and self.prompt is not None:
+            raise ValueError("Give either `playbook` or `prompt`.")
+        return self
+
+
+class AgentRead(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str = Field(examples=["remus"])
+    name: str = Field(examples=["REMUS"])
+    description: str
+    type: AgentType
+    status: AgentStatus
+    current_version: int
+    deployed_version: int | None
+    vapi_assistant_id: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class ScenarioRead(BaseModel):
+    """One BDD case of a version, with the split it belongs to."""
+
+    id: str
+    description: str
+    tags: list[str]
+    split: Literal["train", "validation", "test"]
+    anchor: bool
+    input: dict[str, str]
+    expected: dict[str, str]
+    checks: list[str] = Field(examples=[["contains: licensed agent", "excludes: guarantee"]])
+
+
+class AgentDetail(AgentRead):
+    """An agent with its current version."""
+
+    prompt: str
+    warnings: list[str]
+    scenarios: list[ScenarioRead]
+
+
+class AgentPage(BaseModel):
+    items: list[AgentRead]
+    next_cursor: str | None
+
+
+class VersionRead(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    agent_id: str
+    number: int
+    content_hash: str
+    origin: VersionOrigin
+    parent: int | None
+    note: str
+    warnings: list[str]
+    created_at: datetime
+
+
+class VersionDetail(VersionRead):
+    prompt: str
+    playbook: str = Field(description="Canonical YAML: what the hash is of.")
+
+
+class VersionPage(BaseModel):
+    items: list[VersionRead]
+    next_cursor: str | None
+
+
+class VersionDiff(BaseModel):
+    """Unified diffs; empty where nothing changed."""
+
+    agent_id: str
+    before: int
+    after: int
+    prompt: str
+    playbook: str
+
+
+class AgentCompiled(BaseModel):
+    """What SuperOptiX's compiler made of the current version."""
+
+    agent_id: str
+    version: int
+    prompt: str
+    inputs: list[str]
+    outputs: list[str]
+    module: str
+    warnings: list[str]
+
+
+class AgentState(BaseModel):
+    """Where an agent stands, and what is going on with it."""
+
+    agent_id: str
+    status: AgentStatus
+    current_version: int
+    deployed_version: int | None
+    open_jobs: list[UUID]
+
+
+class MarketplaceRead(BaseModel):
+    names: list[str]

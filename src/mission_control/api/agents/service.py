@@ -1,0 +1,272 @@
+"""Agents and their versions: import, edit, compare, compile."""
+
+import difflib
+from uuid import UUID, uuid4
+
+import structlog
+
+from mission_control.api.agents.errors import (
+    AgentBusyError,
+    AgentExistsError,
+    AgentIdChangedError,
+    VersionChangedError,
+)
+from mission_control.api.agents.schemas import (
+    AgentCreate,
+    AgentDetail,
+    AgentRead,
+    AgentState,
+    AgentUpdate,
+    ScenarioRead,
+    VersionDetail,
+    VersionDiff,
+    VersionPage,
+    VersionRead,
+)
+from mission_control.core import playbook as playbooks
+from mission_control.core.playbook import Playbook
+from mission_control.data.agents import (
+    Agent,
+    AgentStatus,
+    AgentVersion,
+    VersionOrigin,
+)
+from mission_control.data.pages import Cursor
+from mission_control.data.unit_of_work import UnitOfWork
+from mission_control.integrations.engine_bridge.protocol import Compiled
+from mission_control.integrations.superoptix_client import SuperOptiXClient, program_of
+
+log = structlog.get_logger(__name__)
+
+
+# -------------------------------------------------------------------- import and edit
+
+
+async def import_agent(
+    uow: UnitOfWork, superoptix: SuperOptiXClient, request: AgentCreate
+) -> AgentDetail:
+    """Make an agent of a playbook. SuperOptiX must be able to compile it."""
+    playbook = await _requested_playbook(superoptix, request)
+    # Compiled before the first query: no transaction stays open while the engine works.
+    compiled = await superoptix.compile_agent(program_of(playbook))
+    if await uow.agents.find(playbook.agent_id) is not None:
+        raise AgentExistsError(playbook.agent_id)
+    agent = Agent(
+        id=playbook.agent_id,
+        name=playbook.name,
+        description=playbook.description,
+        type=request.type,
+        status=AgentStatus.DEV,
+        current_version=1,
+        vapi_assistant_id=request.vapi_assistant_id,
+    )
+    uow.agents.add(agent)
+    await uow.flush()
+    version = await add_version(
+        uow, agent, playbook,
+        prompt=compiled.prompt, warnings=compiled.warnings,
+        origin=VersionOrigin.IMPORT, parent_id=None, note="",
+    )  # fmt: skip
+    log.info("agent_imported", agent_id=agent.id, scenarios=len(playbook.scenarios))
+    return detail(agent, version)
+
+
+async def _requested_playbook(superoptix: SuperOptiXClient, request: AgentCreate) -> Playbook:
+    if request.playbook is not None:
+        return playbooks.parse_playbook(request.playbook)
+    listed = await superoptix.marketplace(request.marketplace)
+    return playbooks.parse_playbook(listed.playbook or "", lenient=True)
+
+
+async def update_agent(
+    uow: UnitOfWork, superoptix: SuperOptiXClient, agent_id: str, request: AgentUpdate
+) -> AgentDetail:
+    """Change an agent. The same content again makes no new version."""
+    agent = await uow.agents.get(agent_id)
+    current = await uow.agents.current(agent)
+    if request.based_on is not None and request.based_on != agent.current_version:
+        raise VersionChangedError(agent.current_version)
+    if request.type is not None:
+        agent.type = request.type
+    if "vapi_assistant_id" in request.model_fields_set:
+        agent.vapi_assistant_id = request.vapi_assistant_id
+    edited = _edited_playbook(agent_id, current, request)
+    if edited is not None and edited.hash != current.content_hash:
+        await _refuse_while_optimizing(uow, agent)
+        compiled = await superoptix.compile_agent(program_of(edited))
+        current = await add_version(
+            uow, agent, edited,
+            prompt=compiled.prompt, warnings=compiled.warnings,
+            origin=VersionOrigin.EDIT, parent_id=current.id, note=request.note,
+        )  # fmt: skip
+        agent.current_version = current.number
+        agent.name, agent.description = edited.name, edited.description
+    await uow.flush()
+    return detail(agent, current)
+
+
+def _edited_playbook(agent_id: str, current: AgentVersion, request: AgentUpdate) -> Playbook | None:
+    if request.prompt is not None:
+        data = playbooks.parse_playbook(current.playbook).data
+        return playbooks.read_playbook(playbooks.with_prompt(data, request.prompt))
+    if request.playbook is None:
+        return None
+    edited = playbooks.parse_playbook(request.playbook)
+    if edited.agent_id != agent_id:
+        raise AgentIdChangedError(agent_id, edited.agent_id)
+    return edited
+
+
+async def add_version(
+    uow: UnitOfWork,
+    agent: Agent,
+    playbook: Playbook,
+    *,
+    prompt: str,
+    warnings: list[str],
+    origin: VersionOrigin,
+    parent_id: UUID | None,
+    note: str,
+) -> AgentVersion:
+    version = AgentVersion(
+        id=uuid4(),
+        agent_id=agent.id,
+        number=await uow.agents.next_number(agent.id),
+        content_hash=playbook.hash,
+        playbook=playbooks.canonical_yaml(playbook.data),
+        prompt=prompt,
+        origin=origin,
+        parent_id=parent_id,
+        note=note,
+        warnings=warnings,
+    )
+    uow.agents.add_version(version)
+    await uow.flush()
+    return version
+
+
+async def delete_agent(uow: UnitOfWork, agent_id: str) -> None:
+    """Remove an agent with its versions, evaluations and optimizations. Vapi is not touched."""
+    agent = await uow.agents.get(agent_id)
+    for job in await uow.jobs.open_for(agent_id):
+        raise AgentBusyError(agent_id, str(job.id))
+    await uow.agents.delete(agent)
+
+
+async def _refuse_while_optimizing(uow: UnitOfWork, agent: Agent) -> None:
+    """A search from a version that is no longer the current one would end in confusion."""
+    if agent.status is AgentStatus.OPTIMIZING:
+        for job in await uow.jobs.open_for(agent.id):
+            raise AgentBusyError(agent.id, str(job.id))
+
+
+# -------------------------------------------------------------------- reading
+
+
+async def show_agent(uow: UnitOfWork, agent_id: str) -> AgentDetail:
+    agent = await uow.agents.get(agent_id)
+    return detail(agent, await uow.agents.current(agent))
+
+
+async def show_state(uow: UnitOfWork, agent_id: str) -> AgentState:
+    agent = await uow.agents.get(agent_id)
+    return AgentState(
+        agent_id=agent.id,
+        status=agent.status,
+        current_version=agent.current_version,
+        deployed_version=agent.deployed_version,
+        open_jobs=[job.id for job in await uow.jobs.open_for(agent_id)],
+    )
+
+
+async def compile_agent(
+    uow: UnitOfWork, superoptix: SuperOptiXClient, agent_id: str
+) -> tuple[AgentVersion, Compiled]:
+    agent = await uow.agents.get(agent_id)
+    version = await uow.agents.current(agent)
+    return version, await superoptix.compile_agent(program_of(playbook_of(version)))
+
+
+async def list_versions(
+    uow: UnitOfWork, agent_id: str, *, limit: int, cursor: str | None
+) -> VersionPage:
+    await uow.agents.get(agent_id)
+    page = await uow.agents.version_page(
+        agent_id, limit=limit, cursor=Cursor.decode(cursor) if cursor else None
+    )
+    parents = await uow.agents.versions_by_id([v.parent_id for v in page.items if v.parent_id])
+    numbers = {version_id: version.number for version_id, version in parents.items()}
+    return VersionPage(
+        items=[_version_read(version, numbers) for version in page.items],
+        next_cursor=page.next_cursor,
+    )
+
+
+async def show_version(uow: UnitOfWork, agent_id: str, number: int) -> VersionDetail:
+    version = await uow.agents.version(agent_id, number)
+    parents = await uow.agents.versions_by_id([version.parent_id] if version.parent_id else [])
+    read = _version_read(version, {key: parent.number for key, parent in parents.items()})
+    return VersionDetail(**read.model_dump(), prompt=version.prompt, playbook=version.playbook)
+
+
+async def diff_versions(uow: UnitOfWork, agent_id: str, before: int, after: int) -> VersionDiff:
+    first = await uow.agents.version(agent_id, before)
+    second = await uow.agents.version(agent_id, after)
+    names = (f"version {before}", f"version {after}")
+    return VersionDiff(
+        agent_id=agent_id,
+        before=before,
+        after=after,
+        prompt=unified_diff(first.prompt, second.prompt, *names),
+        playbook=unified_diff(first.playbook, second.playbook, *names),
+    )
+
+
+def unified_diff(before: str, after: str, before_name: str, after_name: str) -> str:
+    lines = difflib.unified_diff(
+        before.splitlines(), after.splitlines(), before_name, after_name, lineterm="", n=2
+    )
+    return "\n".join(lines)
+
+
+def playbook_of(version: AgentVersion) -> Playbook:
+    return playbooks.parse_playbook(version.playbook)
+
+
+def detail(agent: Agent, version: AgentVersion) -> AgentDetail:
+    return AgentDetail(
+        **AgentRead.model_validate(agent).model_dump(),
+        prompt=version.prompt,
+        warnings=version.warnings,
+        scenarios=scenarios_read(agent.id, playbook_of(version)),
+    )
+
+
+def scenarios_read(agent_id: str, playbook: Playbook) -> list[ScenarioRead]:
+    return [
+        ScenarioRead(
+            id=scenario.id,
+            description=scenario.description,
+            tags=scenario.tags,
+            split=playbooks.split_of(agent_id, scenario),
+            anchor=scenario.anchor,
+            input=scenario.input,
+            expected=scenario.expected,
+            checks=[f"{check.kind}: {' · '.join(check.values)}" for check in scenario.checks],
+        )
+        for scenario in playbook.scenarios
+    ]
+
+
+def _version_read(version: AgentVersion, numbers: dict[UUID, int]) -> VersionRead:
+    return VersionRead(
+        id=version.id,
+        agent_id=version.agent_id,
+        number=version.number,
+        content_hash=version.content_hash,
+        origin=version.origin,
+        parent=numbers.get(version.parent_id) if version.parent_id else None,
+        note=version.note,
+        warnings=version.warnings,
+        created_at=version.created_at,
+    )

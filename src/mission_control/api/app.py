@@ -1,0 +1,89 @@
+"""Builds the HTTP application."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from mission_control.api import problems
+from mission_control.api.agents.router import router as agents_router
+from mission_control.api.deployments.router import router as deployments_router
+from mission_control.api.evaluate.router import router as evaluate_router
+from mission_control.api.jobs.router import router as jobs_router
+from mission_control.api.optimize.router import router as optimize_router
+from mission_control.api.realtime import Hub
+from mission_control.api.realtime import router as realtime_router
+from mission_control.api.resources import Resources, build_resources
+from mission_control.api.system.router import router as system_router
+from mission_control.core.logging import configure_logging
+from mission_control.core.settings import Settings, get_settings
+
+DESCRIPTION = """See, evaluate, optimize, deploy and roll back the agents of a company.
+
+Long work answers `202` with a job; its progress comes over `/ws/optimize/{agent_id}` and
+`/ws/evaluate/{agent_id}`. Refusals are `application/problem+json` (RFC 9457) with a stable `code`.
+"""
+
+
+def create_app(resources: Resources | None = None) -> FastAPI:
+    """The API; `resources` are built from the settings unless they are given."""
+    settings = resources.settings if resources is not None else get_settings()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+        held = resources or build_resources(settings)
+        app.state.resources = held
+        app.state.hub = Hub(held.streams)
+        reading = asyncio.ensure_future(app.state.hub.run())
+        warming = asyncio.ensure_future(_warm_up(held))
+        try:
+            yield
+        finally:
+            for task in (reading, warming):
+                task.cancel()
+                with suppress(asyncio.CancelledError, Exception):
+                    await task
+            if resources is None:
+                await held.aclose()
+
+    app = FastAPI(
+        title="Mission Control",
+        version=version("mission-control"),
+        description=DESCRIPTION,
+        lifespan=lifespan,
+    )
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=_hosts(settings))
+    problems.install(app)
+    for router in (
+        agents_router,
+        evaluate_router,
+        optimize_router,
+        deployments_router,
+        jobs_router,
+        system_router,
+        realtime_router,
+    ):
+        app.include_router(router)
+    return app
+
+
+async def _warm_up(resources: Resources) -> None:
+    """Start the engine behind the first requests' back, so that none of them waits for it."""
+    with suppress(Exception):  # whoever needs it will be told what is wrong
+        await resources.superoptix.warm_up()
+
+
+def _hosts(settings: Settings) -> list[str]:
+    """Only our own names: a page elsewhere must not reach us through a name of its own."""
+    if settings.mc_host in {"0.0.0.0", "::"}:  # noqa: S104  # told to listen everywhere
+        return ["*"]
+    return ["127.0.0.1", "localhost", "[::1]", settings.mc_host]
+
+
+def application() -> FastAPI:
+    """Entry point of `uvicorn --factory`."""
+    configure_logging(get_settings().mc_log_level)
+    return create_app()

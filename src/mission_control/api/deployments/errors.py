@@ -1,0 +1,51 @@
+"""What deployments can refuse."""
+
+from mission_control.core.errors import ConflictError
+
+
+class NoCandidateError(ConflictError):
+    """There is nothing to deploy."""
+
+    code = "no_candidate"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "There is no candidate to deploy; nothing was changed. Optimize the agent first, "
+            "or name the version that you want to deploy."
+        )
+
+
+class NotShownBetterError(ConflictError):
+    """The comparison has not shown that this version is better."""
+
+    code = "not_shown_better"
+
+    def __init__(self, version: int, verdict: str | None) -> None:
+        found = verdict.replace("_", " ") if verdict else "not compared"
+        super().__init__(
+            f"Version {version} has not been shown to be better than what is in force "
+            f"(verdict: {found}), so it was not deployed. Deploy it all the same with `force`.",
+            version=version,
+            verdict=verdict,
+        )
+
+
+class DeploymentRunningError(ConflictError):
+    """A deployment or rollback of this agent is still going on."""
+
+    code = "deployment_running"
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(
+            "A deployment or rollback of this agent is still going on; nothing new was started.",
+            job_id=job_id,
+        )
+
+
+class NothingToRollBackError(ConflictError):
+    """No deployment of ours is in force."""
+
+    code = "nothing_to_roll_back"
+
+    def __init__(self) -> None:
+        super().__init__("No deployment of this agent is in force, so there is nothing to undo.")

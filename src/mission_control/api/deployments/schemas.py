@@ -1,0 +1,50 @@
+"""Wire shapes of deployments."""
+
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from mission_control.api.jobs.schemas import ErrorRead
+from mission_control.data.deployments import DeploymentStatus, DeploymentTarget
+
+
+class DeployRequest(BaseModel):
+    """`{}` deploys the candidate of the latest optimization."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{}]})
+
+    version: int | None = Field(default=None, ge=1)
+    force: bool = Field(default=False, description="Deploy although it was not shown to be better.")
+
+
+class RollbackRequest(BaseModel):
+    """`{}` undoes the deployment in force."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{}]})
+
+    force: bool = Field(
+        default=False, description="Also overwrite what somebody changed in Vapi since."
+    )
+
+
+class DeploymentRead(BaseModel):
+    """A version on a target. `changed` names the fields that were changed there."""
+
+    id: UUID
+    agent_id: str
+    version: int
+    previous_version: int | None
+    job_id: UUID
+    target: DeploymentTarget
+    target_id: str | None
+    status: DeploymentStatus
+    changed: list[str]
+    error: ErrorRead | None
+    created_at: datetime
+    finished_at: datetime | None
+
+
+class DeploymentPage(BaseModel):
+    items: list[DeploymentRead]
+    next_cursor: str | None

@@ -1,0 +1,324 @@
+"""Deployments: a version goes live, proven by reading it back, and can be taken back."""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+import structlog
+
+from mission_control.api.agents.service import add_version, playbook_of
+from mission_control.api.deployments import events
+from mission_control.api.deployments.errors import (
+    DeploymentRunningError,
+    NoCandidateError,
+    NothingToRollBackError,
+    NotShownBetterError,
+)
+from mission_control.api.deployments.schemas import (
+    DeploymentPage,
+    DeploymentRead,
+    DeployRequest,
+    RollbackRequest,
+)
+from mission_control.api.jobs import service as jobs
+from mission_control.api.jobs.service import JobRun
+from mission_control.core.clock import utc_now
+from mission_control.core.playbook import Playbook
+from mission_control.data.agents import (
+    Agent,
+    AgentStatus,
+    AgentType,
+    AgentVersion,
+    VersionOrigin,
+)
+from mission_control.data.deployments import Deployment, DeploymentStatus, DeploymentTarget
+from mission_control.data.evaluations import RunStatus
+from mission_control.data.jobs import Job, JobKind
+from mission_control.data.optimizations import Verdict
+from mission_control.data.pages import Cursor
+from mission_control.data.unit_of_work import UnitOfWork, WrittenMeanwhileError
+from mission_control.integrations.vapi_assistant import OptimizedPrompts, Snapshot
+
+log = structlog.get_logger(__name__)
+
+
+# -------------------------------------------------------------------- asking
+
+
+async def request_deploy(
+    uow: UnitOfWork, agent_id: str, request: DeployRequest, *, idempotency_key: str | None
+) -> Job:
+    """Promise to put a version on its target."""
+    parameters = {"deploy": True, **request.model_dump(mode="json", exclude_none=True)}
+    agent = await uow.agents.get(agent_id)
+    earlier = await jobs.repeated(
+        uow,
+        idempotency_key=idempotency_key,
+        kind=JobKind.DEPLOY,
+        agent_id=agent_id,
+        parameters=parameters,
+    )
+    if earlier is not None:
+        return earlier
+    version = await _version_to_deploy(uow, agent_id, request)
+    current = await uow.agents.current(agent)
+    job = await _submit(uow, JobKind.DEPLOY, agent_id, parameters, idempotency_key)
+    is_phone_bot = agent.type is AgentType.PHONE_BOT
+    uow.deployments.add(
+        Deployment(
+            id=uuid4(),
+            agent_id=agent_id,
+            version_id=version.id,
+            previous_version_id=current.id,
+            job_id=job.id,
+            target=DeploymentTarget.VAPI if is_phone_bot else DeploymentTarget.LOCAL,
+            target_id=agent.vapi_assistant_id if is_phone_bot else None,
+        )
+    )
+    return job
+
+
+async def _version_to_deploy(
+    uow: UnitOfWork, agent_id: str, request: DeployRequest
+) -> AgentVersion:
+    """The version asked for, or the latest candidate; only with a verdict, unless forced."""
+    latest = await uow.optimizations.latest_with_candidate(agent_id)
+    if request.version is not None:
+        version = await uow.agents.version(agent_id, request.version)
+        proof = await uow.optimizations.latest_of_candidate(version.id)
+    elif latest is not None and latest.candidate_version_id is not None:
+        version, proof = await uow.agents.version_by_id(latest.candidate_version_id), latest
+    else:
+        raise NoCandidateError
+    is_proven = (
+        proof is not None
+        and proof.status is RunStatus.COMPLETED
+        and proof.verdict is Verdict.BETTER
+    )
+    if not is_proven and not request.force:
+        verdict = proof.verdict.value if proof is not None and proof.verdict else None
+        raise NotShownBetterError(version.number, verdict)
+    return version
+
+
+async def request_rollback(
+    uow: UnitOfWork, agent_id: str, request: RollbackRequest, *, idempotency_key: str | None
+) -> Job:
+    """Promise to undo the deployment in force."""
+    parameters = {"rollback": True, **request.model_dump(mode="json")}
+    await uow.agents.get(agent_id)
+    earlier = await jobs.repeated(
+        uow,
+        idempotency_key=idempotency_key,
+        kind=JobKind.ROLLBACK,
+        agent_id=agent_id,
+        parameters=parameters,
+    )
+    if earlier is not None:
+        return earlier
+    standing = await uow.deployments.standing(agent_id)
+    if standing is None:
+        raise NothingToRollBackError
+    job = await _submit(uow, JobKind.ROLLBACK, agent_id, parameters, idempotency_key)
+    standing.rollback_job_id = job.id
+    return job
+
+
+async def _submit(
+    uow: UnitOfWork,
+    kind: JobKind,
+    agent_id: str,
+    parameters: dict[str, Any],
+    idempotency_key: str | None,
+) -> Job:
+    exclusive_key = f"deploy:{agent_id}"
+    running = await uow.jobs.holding(exclusive_key)
+    if running is not None:
+        raise DeploymentRunningError(str(running.id))
+    try:
+        return await jobs.submit(
+            uow,
+            kind=kind,
+            agent_id=agent_id,
+            parameters=parameters,
+            idempotency_key=idempotency_key,
+            exclusive_key=exclusive_key,
+        )
+    except WrittenMeanwhileError:
+        raise DeploymentRunningError("unknown") from None
+
+
+# -------------------------------------------------------------------- deploying
+
+
+class DeployWork:
+    """Puts the version on its target. Run again after a crash, it finishes what was begun."""
+
+    def __init__(self, job_id: UUID) -> None:
+        self._job_id = job_id
+
+    async def run(self, job: JobRun) -> None:
+        async with job.resources.unit_of_work(readonly=True) as uow:
+            deployment = await self._deployment(uow)
+            agent = await uow.agents.get(deployment.agent_id)
+            version = await uow.agents.version_by_id(deployment.version_id)
+        if deployment.target is DeploymentTarget.VAPI:
+            await _deploy_to_vapi(job, deployment, agent, version)
+
+    async def completed(self, uow: UnitOfWork) -> None:
+        """Only now, with the target read back, may the agent be called live."""
+        deployment = await self._deployment(uow)
+        version = await uow.agents.version_by_id(deployment.version_id)
+        agent = await uow.agents.get(deployment.agent_id)
+        deployment.status, deployment.finished_at = DeploymentStatus.VERIFIED, utc_now()
+        agent.current_version = agent.deployed_version = version.number
+        if agent.status is not AgentStatus.OPTIMIZING:
+            agent.status = AgentStatus.LIVE
+        uow.publish(events.deployment_verified(deployment, version=version.number))
+
+    async def failed(self, uow: UnitOfWork, error: dict[str, Any]) -> None:
+        deployment = await self._deployment(uow)
+        deployment.status, deployment.error = DeploymentStatus.FAILED, error
+        deployment.finished_at = utc_now()
+        uow.publish(events.deployment_failed(deployment, error))
+
+    async def cancelled(self, uow: UnitOfWork) -> None:
+        await self.failed(
+            uow, {"code": "job_cancelled", "detail": "Cancelled; look at the target before more."}
+        )
+
+    async def _deployment(self, uow: UnitOfWork) -> Deployment:
+        deployment = await uow.deployments.of_job(self._job_id)
+        assert deployment is not None
+        return deployment
+
+
+async def _deploy_to_vapi(
+    job: JobRun, deployment: Deployment, agent: Agent, version: AgentVersion
+) -> None:
+    vapi, vault = job.resources.vapi, job.resources.vault
+    assistant_id = deployment.target_id or (await vapi.find_assistant(agent.name)).id
+    prompts = OptimizedPrompts(system=spoken_prompt(version, playbook_of(version)))
+    if deployment.snapshot is None:
+        # Stored before anything is changed: what was there can always be put back.
+        before = await vapi.get_assistant(assistant_id)
+        sealed = vault.encrypt_json(Snapshot(before, prompts).to_json())
+        async with job.step() as uow:
+            stored = await uow.deployments.get(deployment.id)
+            stored.snapshot, stored.target_id = sealed, assistant_id
+            (await uow.agents.get(agent.id)).vapi_assistant_id = assistant_id
+    else:
+        before = Snapshot.from_json(vault.decrypt_json(deployment.snapshot)).assistant
+    deployed = await vapi.deploy_optimized(assistant_id, prompts, before=before)
+    async with job.step() as uow:
+        (await uow.deployments.get(deployment.id)).changed = list(deployed.changed_fields)
+
+
+def spoken_prompt(version: AgentVersion, playbook: Playbook) -> str:
+    """The prompt as a phone bot gets it: with the demonstrations, which DSPy would send apart."""
+    if not playbook.demonstrations:
+        return version.prompt
+    turns = [
+        "\n".join([*(f"Caller: {text}" for text in each.inputs.values()),
+                   *(f"You: {text}" for text in each.outputs.values())])
+        for each in playbook.demonstrations
+    ]  # fmt: skip
+    return "\n\n".join([version.prompt, "Examples of good replies:", *turns])
+
+
+# -------------------------------------------------------------------- rolling back
+
+
+class RollbackWork:
+    """Undoes a deployment: our change is taken back, what others changed since is kept."""
+
+    def __init__(self, job_id: UUID) -> None:
+        self._job_id = job_id
+
+    async def run(self, job: JobRun) -> None:
+        async with job.resources.unit_of_work(readonly=True) as uow:
+            deployment = await self._deployment(uow)
+        if deployment.target is DeploymentTarget.VAPI and deployment.snapshot is not None:
+            snapshot = Snapshot.from_json(job.resources.vault.decrypt_json(deployment.snapshot))
+            assert deployment.target_id is not None
+            await job.resources.vapi.rollback(
+                deployment.target_id, snapshot, force=bool(job.parameters.get("force"))
+            )
+
+    async def completed(self, uow: UnitOfWork) -> None:
+        deployment = await self._deployment(uow)
+        agent = await uow.agents.get(deployment.agent_id)
+        deployment.status = DeploymentStatus.ROLLED_BACK
+        await uow.flush()
+        restored = await _restore_version(uow, agent, deployment)
+        standing = await uow.deployments.standing(agent.id)
+        agent.current_version = restored.number
+        agent.deployed_version = restored.number if standing is not None else None
+        if agent.status is not AgentStatus.OPTIMIZING:
+            agent.status = AgentStatus.LIVE if standing is not None else AgentStatus.DEV
+        uow.publish(events.deployment_rolled_back(deployment, version=restored.number))
+
+    async def failed(self, uow: UnitOfWork, error: dict[str, Any]) -> None:
+        """The deployment stays in force, and the job says why."""
+        deployment = await self._deployment(uow)
+        uow.publish(events.deployment_failed(deployment, error))
+
+    async def cancelled(self, uow: UnitOfWork) -> None:
+        await self.failed(uow, {"code": "job_cancelled", "detail": "The rollback was cancelled."})
+
+    async def _deployment(self, uow: UnitOfWork) -> Deployment:
+        deployment = await uow.deployments.undone_by(self._job_id)
+        assert deployment is not None
+        return deployment
+
+
+async def _restore_version(uow: UnitOfWork, agent: Agent, deployment: Deployment) -> AgentVersion:
+    """What was in force before becomes the newest version: history is never rewritten."""
+    undone = await uow.agents.version_by_id(deployment.version_id)
+    previous = (
+        await uow.agents.version_by_id(deployment.previous_version_id)
+        if deployment.previous_version_id is not None
+        else undone
+    )
+    return await add_version(
+        uow,
+        agent,
+        playbook_of(previous),
+        prompt=previous.prompt,
+        warnings=previous.warnings,
+        origin=VersionOrigin.ROLLBACK,
+        parent_id=undone.id,
+        note=f"Back to version {previous.number} from version {undone.number}",
+    )
+
+
+# -------------------------------------------------------------------- reading
+
+
+async def list_deployments(
+    uow: UnitOfWork, *, agent_id: str | None, limit: int, cursor: str | None
+) -> DeploymentPage:
+    page = await uow.deployments.page(
+        agent_id=agent_id, limit=limit, cursor=Cursor.decode(cursor) if cursor else None
+    )
+    wanted = [item.version_id for item in page.items]
+    wanted += [item.previous_version_id for item in page.items if item.previous_version_id]
+    numbers = {key: each.number for key, each in (await uow.agents.versions_by_id(wanted)).items()}
+    return DeploymentPage(
+        items=[_read(item, numbers) for item in page.items], next_cursor=page.next_cursor
+    )
+
+
+def _read(deployment: Deployment, numbers: dict[UUID, int]) -> DeploymentRead:
+    columns = {
+        name: getattr(deployment, name)
+        for name in DeploymentRead.model_fields
+        if name not in {"version", "previous_version"}
+    }
+    previous = deployment.previous_version_id
+    return DeploymentRead.model_validate(
+        {
+            **columns,
+            "version": numbers[deployment.version_id],
+            "previous_version": numbers.get(previous) if previous is not None else None,
+        }
+    )

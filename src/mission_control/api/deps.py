@@ -1,0 +1,47 @@
+"""What a route can ask for."""
+
+from collections.abc import AsyncGenerator
+from typing import Annotated
+
+from fastapi import Depends, Header, Path, Query
+from fastapi.requests import HTTPConnection
+
+from mission_control.api.resources import Resources
+from mission_control.data.unit_of_work import UnitOfWork
+
+
+def get_resources(connection: HTTPConnection) -> Resources:
+    return connection.app.state.resources
+
+
+async def get_uow(connection: HTTPConnection) -> AsyncGenerator[UnitOfWork]:
+    async with get_resources(connection).unit_of_work() as uow:
+        yield uow
+
+
+async def get_readonly_uow(connection: HTTPConnection) -> AsyncGenerator[UnitOfWork]:
+    async with get_resources(connection).unit_of_work(readonly=True) as uow:
+        yield uow
+
+
+Held = Annotated[Resources, Depends(get_resources)]
+# scope="function": the commit comes before the answer leaves, so a failed commit is never a 201.
+Uow = Annotated[UnitOfWork, Depends(get_uow, scope="function")]
+ReadOnlyUow = Annotated[UnitOfWork, Depends(get_readonly_uow, scope="function")]
+
+AgentId = Annotated[
+    str,
+    Path(pattern=r"^[a-z][a-z0-9_-]{0,63}$", description="Slug of the agent.", examples=["remus"]),
+]
+Limit = Annotated[int, Query(ge=1, le=200, description="How many items at the most.")]
+CursorQuery = Annotated[
+    str | None, Query(max_length=300, description="`next_cursor` of the page before.")
+]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        min_length=1,
+        max_length=200,
+        description="Repeating a request with the same key returns the first job.",
+    ),
+]

@@ -1,0 +1,33 @@
+"""What the evaluate feature can refuse."""
+
+from mission_control.core.errors import ConflictError, NotAcceptableError, NotFoundError
+
+
+class NoScenariosError(NotAcceptableError):
+    """There is nothing to evaluate."""
+
+    code = "no_scenarios"
+
+
+class UnknownScenariosError(NotAcceptableError):
+    """Scenarios were named that this version does not have."""
+
+    code = "unknown_scenarios"
+
+    def __init__(self, unknown: list[str]) -> None:
+        super().__init__(
+            "This version has no such scenarios; nothing was started.",
+            errors=[{"field": "scenario_ids", "message": name[:120]} for name in unknown[:20]],
+        )
+
+
+class NothingToRerunError(ConflictError):
+    """The latest evaluation left nothing to run again."""
+
+    code = "nothing_to_rerun"
+
+
+class NoEvaluationError(NotFoundError):
+    """This agent has not been evaluated yet."""
+
+    code = "no_evaluation"

@@ -1,0 +1,93 @@
+"""Wire shapes of evaluations."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from mission_control.api.jobs.schemas import ErrorRead
+from mission_control.data.evaluations import EvaluationPurpose, RunStatus, ScenarioStatus
+
+ModelName = Annotated[
+    str, Field(pattern=r"^[\w./:@+-]{1,120}$", description="As LiteLLM names it: `openai/gpt-4o`.")
+]
+SplitName = Literal["train", "validation", "test"]
+
+
+class EvaluationCreate(BaseModel):
+    """`{}` evaluates the current version on all its scenarios, once each."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{}]})
+
+    version: int | None = Field(default=None, ge=1)
+    splits: list[SplitName] | None = Field(default=None, min_length=1)
+    scenario_ids: list[str] | None = Field(default=None, min_length=1, max_length=5_000)
+    rerun: Literal["failed", "error"] | None = Field(
+        default=None,
+        description="Only what failed (`failed`: and errored) in the latest evaluation.",
+    )
+    repetitions: int = Field(default=1, ge=1, le=20)
+    concurrency: int = Field(default=16, ge=1, le=128)
+    model: ModelName | None = None
+
+
+class EvaluationRead(BaseModel):
+    """Rates are over what could be scored; null until measured. Errors are never scores."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    agent_id: str
+    version: int
+    job_id: UUID
+    purpose: EvaluationPurpose
+    status: RunStatus
+    model: str
+    scenarios: int
+    repetitions: int
+    passed: int
+    failed: int
+    errors: int
+    pass_rate: float | None = Field(examples=[0.4375])
+    mean_score: float | None
+    superoptix_score: float | None = Field(
+        description="SuperOptiX's own lexical score, beside ours: a contradiction can pass it."
+    )
+    latency_p50_ms: float | None
+    latency_p95_ms: float | None
+    input_tokens: int
+    output_tokens: int
+    cost_usd: Decimal | None = Field(description="null: unpriced", examples=["0.00421300"])
+    error: ErrorRead | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class ScenarioResultRead(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    scenario_id: str
+    repetition: int
+    status: ScenarioStatus
+    score: float | None
+    superoptix_score: float | None
+    checks: list[dict[str, Any]]
+    output: dict[str, Any]
+    latency_ms: float
+    input_tokens: int
+    output_tokens: int
+    cost_usd: Decimal | None
+    error_kind: str | None
+    error_detail: str | None
+
+
+class EvaluationDetail(EvaluationRead):
+    results: list[ScenarioResultRead]
+
+
+class EvaluationPage(BaseModel):
+    items: list[EvaluationRead]
+    next_cursor: str | None

@@ -1,0 +1,17 @@
+"""Background work of the evaluate feature."""
+
+from uuid import UUID
+
+from mission_control.api.evaluate.service import EvaluationWork
+from mission_control.api.jobs.service import run_job
+from mission_control.api.queue import celery_app, run
+from mission_control.api.resources import open_resources
+
+
+@celery_app.task(name="evaluate.run")
+def run_evaluation(job_id: str) -> None:
+    run(_run(UUID(job_id)))
+
+
+async def _run(job_id: UUID) -> None:
+    await run_job(await open_resources(), job_id, EvaluationWork(job_id))

@@ -1,0 +1,54 @@
+"""HTTP door of jobs."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Query
+
+from mission_control.api.deps import CursorQuery, Limit, ReadOnlyUow, Uow
+from mission_control.api.jobs import service
+from mission_control.api.jobs.errors import JobAlreadyFinishedError
+from mission_control.api.jobs.schemas import JobPage, JobRead
+from mission_control.api.problems import refusals
+from mission_control.core.errors import NotFoundError
+from mission_control.data.jobs import Job, JobKind, JobStatus
+from mission_control.data.pages import CursorError, Page
+
+router = APIRouter(prefix="/api/jobs", tags=["jobs"])
+
+JobId = Annotated[UUID, Path(description="Id of the job, as `202` answers and `Location` give it.")]
+
+
+@router.get(
+    "", response_model=JobPage, summary="List jobs, newest first", responses=refusals(CursorError)
+)
+async def list_jobs(
+    uow: ReadOnlyUow,
+    limit: Limit = 50,
+    cursor: CursorQuery = None,
+    agent_id: Annotated[str | None, Query(description="Only jobs of this agent.")] = None,
+    kind: Annotated[JobKind | None, Query()] = None,
+    status: Annotated[JobStatus | None, Query()] = None,
+) -> Page[Job]:
+    return await service.list_jobs(
+        uow, limit=limit, cursor=cursor, agent_id=agent_id, kind=kind, status=status
+    )
+
+
+@router.get(
+    "/{job_id}", response_model=JobRead, summary="Show a job", responses=refusals(NotFoundError)
+)
+async def get_job(uow: ReadOnlyUow, job_id: JobId) -> Job:
+    return await uow.jobs.get(job_id)
+
+
+@router.post(
+    "/{job_id}/cancel",
+    status_code=202,
+    response_model=JobRead,
+    summary="Ask a job to end",
+    responses=refusals(NotFoundError, JobAlreadyFinishedError),
+)
+async def cancel_job(uow: Uow, job_id: JobId) -> Job:
+    """The worker ends it within two seconds and keeps what was found so far."""
+    return await service.request_cancel(uow, job_id)

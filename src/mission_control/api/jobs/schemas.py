@@ -1,0 +1,60 @@
+"""Wire shapes of jobs."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, computed_field
+
+from mission_control.data.jobs import JobKind, JobStatus
+
+
+class ErrorRead(BaseModel):
+    """Why something ended without its result."""
+
+    code: str = Field(examples=["superoptix_failed"])
+    detail: str = Field(examples=["The model refused the credentials. Nothing was scored."])
+    kind: str | None = Field(default=None, examples=["auth"])
+
+
+class JobLinks(BaseModel):
+    self: str
+    cancel: str | None
+    events: str | None
+    result: str | None
+
+
+class JobRead(BaseModel):
+    """Long work: what was asked, how far it is, and how it ended."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    kind: JobKind
+    agent_id: str | None
+    status: JobStatus
+    progress: dict[str, Any] = Field(examples=[{"phase": "searching", "trials": 4}])
+    error: ErrorRead | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+    @computed_field
+    @property
+    def links(self) -> JobLinks:
+        is_open = self.status in {JobStatus.QUEUED, JobStatus.RUNNING}
+        here = f"/api/jobs/{self.id}"
+        events, result = {
+            JobKind.EVALUATE: (f"/ws/evaluate/{self.agent_id}", f"/api/evaluate/{self.agent_id}/latest"),
+            JobKind.OPTIMIZE: (f"/ws/optimize/{self.agent_id}", f"/api/optimize/{self.agent_id}/status"),
+            JobKind.DEPLOY: (None, f"/api/deployments?agent_id={self.agent_id}"),
+            JobKind.ROLLBACK: (None, f"/api/deployments?agent_id={self.agent_id}"),
+        }[self.kind]  # fmt: skip
+        return JobLinks(
+            self=here, cancel=f"{here}/cancel" if is_open else None, events=events, result=result
+        )
+
+
+class JobPage(BaseModel):
+    items: list[JobRead]
+    next_cursor: str | None

@@ -1,0 +1,14 @@
+"""The sweeper: work that was promised and dropped is put back into the queue."""
+
+from mission_control.api.jobs import service
+from mission_control.api.queue import celery_app, run
+from mission_control.api.resources import open_resources
+
+
+@celery_app.task(name="jobs.sweep")
+def sweep() -> None:
+    run(_sweep())
+
+
+async def _sweep() -> None:
+    await service.sweep(await open_resources())

@@ -1,0 +1,147 @@
+"""HTTP door of optimizations, and of what is done with their candidates."""
+
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+
+from mission_control.api.deployments import service as deployments
+from mission_control.api.deployments.errors import (
+    DeploymentRunningError,
+    NoCandidateError,
+    NothingToRollBackError,
+    NotShownBetterError,
+)
+from mission_control.api.deployments.schemas import DeployRequest, RollbackRequest
+from mission_control.api.deps import (
+    AgentId,
+    CursorQuery,
+    Held,
+    IdempotencyKey,
+    Limit,
+    ReadOnlyUow,
+    Uow,
+)
+from mission_control.api.jobs.errors import IdempotencyKeyReusedError
+from mission_control.api.jobs.schemas import JobRead
+from mission_control.api.optimize import service
+from mission_control.api.optimize.errors import (
+    NoOptimizationError,
+    OptimizationRunningError,
+    TooFewScenariosError,
+    UnpricedBudgetError,
+)
+from mission_control.api.optimize.schemas import (
+    OptimizationCreate,
+    OptimizationDetail,
+    OptimizationPage,
+)
+from mission_control.api.problems import refusals
+from mission_control.core.errors import NotFoundError
+from mission_control.data.jobs import Job
+from mission_control.data.pages import CursorError
+
+router = APIRouter(prefix="/api/optimize", tags=["optimize"])
+
+
+@router.post(
+    "/{agent_id}",
+    status_code=202,
+    response_model=JobRead,
+    summary="Search for a better prompt",
+    responses=refusals(
+        NotFoundError, OptimizationRunningError, TooFewScenariosError,
+        UnpricedBudgetError, IdempotencyKeyReusedError,
+    ),
+)  # fmt: skip
+async def optimize(
+    uow: Uow,
+    held: Held,
+    agent_id: AgentId,
+    request: OptimizationCreate,
+    response: Response,
+    idempotency_key: IdempotencyKey = None,
+) -> Job:
+    """Searches on the train and validation splits, then compares once on the test split."""
+    job = await service.request_optimization(
+        uow, held.settings, agent_id, request, idempotency_key=idempotency_key
+    )
+    response.headers["Location"] = f"/api/jobs/{job.id}"
+    return job
+
+
+@router.get(
+    "/{agent_id}/status",
+    summary="The newest optimization, with its trials",
+    responses=refusals(NotFoundError, NoOptimizationError),
+)
+async def get_status(uow: ReadOnlyUow, agent_id: AgentId) -> OptimizationDetail:
+    return await service.latest_optimization(uow, agent_id)
+
+
+@router.get(
+    "/{agent_id}/history",
+    summary="List optimizations, newest first",
+    responses=refusals(NotFoundError, CursorError),
+)
+async def list_optimizations(
+    uow: ReadOnlyUow, agent_id: AgentId, limit: Limit = 50, cursor: CursorQuery = None
+) -> OptimizationPage:
+    return await service.list_optimizations(uow, agent_id, limit=limit, cursor=cursor)
+
+
+@router.get(
+    "/{agent_id}/optimizations/{optimization_id}",
+    summary="Show an optimization, with its trials",
+    responses=refusals(NotFoundError, NoOptimizationError),
+)
+async def get_optimization(
+    uow: ReadOnlyUow, agent_id: AgentId, optimization_id: UUID
+) -> OptimizationDetail:
+    return await service.show_optimization(uow, agent_id, optimization_id)
+
+
+@router.post(
+    "/{agent_id}/deploy",
+    status_code=202,
+    response_model=JobRead,
+    summary="Deploy the candidate",
+    responses=refusals(
+        NotFoundError, NoCandidateError, NotShownBetterError,
+        DeploymentRunningError, IdempotencyKeyReusedError,
+    ),
+)  # fmt: skip
+async def deploy(
+    uow: Uow,
+    agent_id: AgentId,
+    request: DeployRequest,
+    response: Response,
+    idempotency_key: IdempotencyKey = None,
+) -> Job:
+    """Changes only the prompt, reads it back, and says `live` only then."""
+    job = await deployments.request_deploy(uow, agent_id, request, idempotency_key=idempotency_key)
+    response.headers["Location"] = f"/api/jobs/{job.id}"
+    return job
+
+
+@router.post(
+    "/{agent_id}/rollback",
+    status_code=202,
+    response_model=JobRead,
+    summary="Undo the deployment in force",
+    responses=refusals(
+        NotFoundError, NothingToRollBackError, DeploymentRunningError, IdempotencyKeyReusedError
+    ),
+)
+async def roll_back(
+    uow: Uow,
+    agent_id: AgentId,
+    request: RollbackRequest,
+    response: Response,
+    idempotency_key: IdempotencyKey = None,
+) -> Job:
+    """Takes back what we changed and keeps what others changed since."""
+    job = await deployments.request_rollback(
+        uow, agent_id, request, idempotency_key=idempotency_key
+    )
+    response.headers["Location"] = f"/api/jobs/{job.id}"
+    return job

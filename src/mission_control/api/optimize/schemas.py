@@ -1,0 +1,90 @@
+"""Wire shapes of optimizations."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from mission_control.api.evaluate.schemas import ModelName
+from mission_control.api.jobs.schemas import ErrorRead
+from mission_control.data.evaluations import RunStatus
+from mission_control.data.optimizations import Verdict
+from mission_control.integrations.engine_bridge.protocol import Level, OptimizerName
+
+
+class OptimizationCreate(BaseModel):
+    """How to search. Limits in calls, money and time hold together with the level."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"optimizer": "GEPA", "auto": "light"}]}
+    )
+
+    optimizer: OptimizerName = "GEPA"
+    auto: Level | None = Field(default=None, description="`light` unless a limit is given.")
+    max_metric_calls: int | None = Field(default=None, ge=1, le=1_000_000)
+    max_cost_usd: float | None = Field(default=None, gt=0, le=100_000, allow_inf_nan=False)
+    max_minutes: float | None = Field(default=None, gt=0, le=24 * 60, allow_inf_nan=False)
+    repetitions: int = Field(default=3, ge=1, le=20, description="Of the final comparison.")
+    seed: int = Field(default=0, ge=0, le=2**31 - 1)
+    concurrency: int = Field(default=16, ge=1, le=128)
+    model: ModelName | None = None
+    reflection_model: ModelName | None = None
+
+
+class TrialRead(BaseModel):
+    """One candidate of the search; number 0 is the prompt it started from."""
+
+    number: int
+    parent: int | None
+    accepted: bool
+    validation_score: float | None
+    sample_score: float | None
+    metric_calls: int
+    cost_usd: Decimal | None
+    diff: str = Field(description="Against its parent.")
+    created_at: datetime
+
+
+class OptimizationRead(BaseModel):
+    """A search and what came of it. Nothing is claimed that the test split did not show."""
+
+    id: UUID
+    agent_id: str
+    job_id: UUID
+    base_version: int
+    candidate_version: int | None
+    optimizer: str
+    budget: dict[str, Any]
+    model: str
+    reflection_model: str
+    status: RunStatus
+    phase: str
+    stop_reason: str | None
+    baseline_validation_score: float | None
+    best_validation_score: float | None
+    metric_calls: int
+    metric_calls_budget: int | None
+    input_tokens: int
+    output_tokens: int
+    cost_usd: Decimal | None = Field(description="null: unpriced, or not known yet")
+    verdict: Verdict | None
+    improvement_pct: float | None = Field(
+        description="Difference in pass rate on the test split, in points; null until measured."
+    )
+    comparison: dict[str, Any] | None
+    error: ErrorRead | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class OptimizationDetail(OptimizationRead):
+    trials: list[TrialRead]
+    diff: str | None = Field(description="Unified diff of the prompt: base against candidate.")
+
+
+class OptimizationPage(BaseModel):
+    items: list[OptimizationRead]
+    next_cursor: str | None

@@ -1,0 +1,66 @@
+"""Celery, and the bridge from its synchronous workers to our async services."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+from uuid import UUID
+
+from celery import Celery
+
+from mission_control.core.settings import get_settings
+from mission_control.data.jobs import JobKind
+
+ResultT = TypeVar("ResultT")
+
+ENGINE_QUEUE = "engine"
+DEFAULT_QUEUE = "default"
+
+# Kind of job → the task that runs it, and the queue it waits in.
+TASKS: dict[JobKind, tuple[str, str]] = {
+    JobKind.EVALUATE: ("evaluate.run", ENGINE_QUEUE),
+    JobKind.OPTIMIZE: ("optimize.run", ENGINE_QUEUE),
+    JobKind.DEPLOY: ("deployments.deploy", DEFAULT_QUEUE),
+    JobKind.ROLLBACK: ("deployments.roll_back", DEFAULT_QUEUE),
+}
+
+celery_app = Celery("mission_control", broker=get_settings().celery_broker)
+celery_app.conf.update(
+    task_ignore_result=True,  # results live in the database
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    task_default_queue=DEFAULT_QUEUE,
+    worker_prefetch_multiplier=1,
+    worker_soft_shutdown_timeout=2.0,
+    worker_hijack_root_logger=False,
+    # A job outlives a restart of Redis: its truth is the row, and its lease guards against doubles.
+    worker_cancel_long_running_tasks_on_connection_loss=False,
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    broker_transport_options={
+        "visibility_timeout": 24 * 3600,
+        "socket_timeout": 30,
+        "socket_connect_timeout": 2,
+    },
+)
+
+_runner: asyncio.Runner | None = None
+
+
+def run(coroutine: Coroutine[Any, Any, ResultT]) -> ResultT:
+    """Run on this worker process's one event loop, so that pooled connections stay usable."""
+    global _runner  # noqa: PLW0603
+    if _runner is None:
+        _runner = asyncio.Runner()
+    return _runner.run(coroutine)
+
+
+async def enqueue(kind: JobKind, job_id: UUID) -> None:
+    """Hint the workers. When it gets lost, the sweeper finds the row."""
+    task, queue = TASKS[kind]
+    await asyncio.to_thread(
+        celery_app.send_task,
+        task,
+        args=[str(job_id)],
+        queue=queue,
+        retry_policy={"max_retries": 1, "interval_start": 0.1},
+    )

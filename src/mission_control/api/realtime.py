@@ -1,0 +1,227 @@
+"""The WebSockets: a snapshot from the database, then every event exactly once, in order."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+from urllib.parse import urlsplit
+
+import structlog
+from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
+from redis.exceptions import RedisError
+
+from mission_control.api.evaluate import events as evaluate_events
+from mission_control.api.evaluate import service as evaluate
+from mission_control.api.optimize import events as optimize_events
+from mission_control.api.optimize import service as optimize
+from mission_control.api.resources import Resources
+from mission_control.core.errors import MissionControlError
+from mission_control.data.event_streams import EventStreams, StoredEvent, id_order
+from mission_control.data.unit_of_work import UnitOfWork
+
+log = structlog.get_logger(__name__)
+router = APIRouter()
+
+HEARTBEAT_SECONDS = 20.0
+READ_BLOCK_MS = 200
+QUEUE_LENGTH = 1_000
+
+# Close codes of our own (4000–4999 are free for applications).
+CLOSE_TOO_SLOW = 4008
+CLOSE_UNKNOWN_AGENT = 4004
+CLOSE_FORBIDDEN_ORIGIN = 4003
+CLOSE_UNAVAILABLE = 4503
+
+Snapshot = Callable[[UnitOfWork, str], Awaitable[dict[str, Any]]]
+
+
+class TooSlowError(Exception):
+    """The client does not take its events; it may come back with `after`."""
+
+
+class Subscriber:
+    """One socket's share of a channel."""
+
+    def __init__(self) -> None:
+        self._queue: asyncio.Queue[StoredEvent] = asyncio.Queue(QUEUE_LENGTH)
+        self._overflowed = False
+
+    def offer(self, event: StoredEvent) -> None:
+        try:
+            self._queue.put_nowait(event)
+        except asyncio.QueueFull:
+            self._overflowed = True
+
+    async def next(self) -> StoredEvent:
+        if self._overflowed:
+            raise TooSlowError
+        return await self._queue.get()
+
+
+class Hub:
+    """One reader of Redis for the whole process, and a bounded queue for each socket."""
+
+    def __init__(self, streams: EventStreams) -> None:
+        self._streams = streams
+        self._subscribers: dict[str, set[Subscriber]] = {}
+        self._positions: dict[str, str] = {}
+        self._wanted = asyncio.Event()
+
+    @asynccontextmanager
+    async def subscribe(self, channel: str) -> AsyncGenerator[Subscriber]:
+        subscriber = Subscriber()
+        if channel not in self._positions:
+            self._positions[channel] = await self._streams.last_id(channel)
+        self._subscribers.setdefault(channel, set()).add(subscriber)
+        self._wanted.set()
+        try:
+            yield subscriber
+        finally:
+            self._subscribers[channel].discard(subscriber)
+            if not self._subscribers[channel]:
+                del self._subscribers[channel]
+                self._positions.pop(channel, None)
+
+    async def run(self) -> None:
+        """Read on for ever. A Redis that is away for a while only delays."""
+        while True:
+            if not self._positions:
+                self._wanted.clear()
+                await self._wanted.wait()
+            try:
+                found = await self._streams.wait(dict(self._positions), block_ms=READ_BLOCK_MS)
+            except RedisError:
+                log.warning("event_reader_waits_for_redis")
+                await asyncio.sleep(0.5)
+                continue
+            for channel, event in found:
+                self._hand_out(channel, event)
+
+    def _hand_out(self, channel: str, event: StoredEvent) -> None:
+        position = self._positions.get(channel)
+        if position is None or id_order(event.id) <= id_order(position):
+            return  # nobody is there any more, or a new first subscriber started behind it
+        self._positions[channel] = event.id
+        for subscriber in tuple(self._subscribers.get(channel, ())):
+            subscriber.offer(event)
+
+
+@router.websocket("/ws/optimize/{agent_id}")
+async def watch_optimization(
+    websocket: WebSocket, agent_id: str, after: str | None = Query(None, pattern=r"^\d+-\d+$")
+) -> None:
+    """Live events of an agent's optimizations; `after` resumes behind an event's id."""
+    await _serve(
+        websocket, agent_id, optimize_events.channel(agent_id), optimize.snapshot, after=after
+    )
+
+
+@router.websocket("/ws/evaluate/{agent_id}")
+async def watch_evaluation(
+    websocket: WebSocket, agent_id: str, after: str | None = Query(None, pattern=r"^\d+-\d+$")
+) -> None:
+    """Live events of an agent's evaluations; `after` resumes behind an event's id."""
+    await _serve(
+        websocket, agent_id, evaluate_events.channel(agent_id), evaluate.snapshot, after=after
+    )
+
+
+async def _serve(
+    websocket: WebSocket, agent_id: str, channel: str, snapshot: Snapshot, *, after: str | None
+) -> None:
+    await websocket.accept()
+    resources: Resources = websocket.app.state.resources
+    if not _is_our_page(websocket):
+        await websocket.close(CLOSE_FORBIDDEN_ORIGIN, "origin_not_allowed")
+        return
+    serving = asyncio.ensure_future(
+        _send_all(websocket, resources, agent_id, channel, snapshot, after)
+    )
+    leaving = asyncio.ensure_future(_until_left(websocket))
+    try:
+        await asyncio.wait({serving, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if serving.done():
+            serving.result()
+    except MissionControlError as error:
+        await websocket.close(CLOSE_UNKNOWN_AGENT, error.code)
+    except TooSlowError:
+        await websocket.close(CLOSE_TOO_SLOW, "too_slow")
+    except RedisError:
+        await websocket.close(CLOSE_UNAVAILABLE, "events_unavailable")
+    except (WebSocketDisconnect, RuntimeError):
+        pass  # the client left while we were sending
+    finally:
+        for task in (serving, leaving):
+            task.cancel()
+            with suppress(asyncio.CancelledError, Exception):
+                await task
+
+
+async def _until_left(websocket: WebSocket) -> None:
+    with suppress(WebSocketDisconnect):
+        while True:
+            await websocket.receive_text()
+
+
+async def _send_all(
+    websocket: WebSocket,
+    resources: Resources,
+    agent_id: str,
+    channel: str,
+    snapshot: Snapshot,
+    after: str | None,
+) -> None:
+    hub: Hub = websocket.app.state.hub
+    async with hub.subscribe(channel) as subscriber:
+        # Subscribed first, then the position, then the database: nothing can fall between them.
+        last = after or await resources.streams.last_id(channel)
+        complete = await resources.streams.is_complete_after(channel, last)
+        async with resources.unit_of_work(readonly=True) as uow:
+            state = await snapshot(uow, agent_id)
+        await websocket.send_json(
+            {
+                "type": "snapshot",
+                "id": last,
+                "agent_id": agent_id,
+                "complete": complete,
+                "data": state,
+            }
+        )
+        last = await _replay(websocket, resources.streams, channel, last)
+        await _follow(websocket, subscriber, last)
+
+
+async def _replay(websocket: WebSocket, streams: EventStreams, channel: str, last: str) -> str:
+    while events := await streams.replay(channel, after=last):
+        for event in events:
+            await websocket.send_text(frame(event))
+            last = event.id
+    return last
+
+
+async def _follow(websocket: WebSocket, subscriber: Subscriber, last: str) -> None:
+    while True:
+        try:
+            async with asyncio.timeout(HEARTBEAT_SECONDS):
+                event = await subscriber.next()
+        except TimeoutError:
+            await websocket.send_json({"type": "heartbeat", "id": last})
+            continue
+        if id_order(event.id) > id_order(last):
+            await websocket.send_text(frame(event))
+            last = event.id
+
+
+def frame(event: StoredEvent) -> str:
+    """The envelope with its id, as JSON text."""
+    return json.dumps({"id": event.id, **json.loads(event.body)})
+
+
+def _is_our_page(websocket: WebSocket) -> bool:
+    """Browsers let any page open a socket to us: only pages of our own host may."""
+    origin = websocket.headers.get("origin")
+    if origin is None:
+        return True  # not a browser
+    settings = websocket.app.state.resources.settings
+    return urlsplit(origin).hostname in {"127.0.0.1", "localhost", "::1", settings.mc_host}

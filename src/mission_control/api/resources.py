@@ -1,0 +1,74 @@
+"""What lives as long as the process: database, Redis, and the clients of the outside world."""
+
+import os
+from dataclasses import dataclass
+
+from pydantic import SecretStr
+from redis.asyncio import Redis
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
+
+from mission_control.core.encryption import Vault
+from mission_control.core.events import EventBus
+from mission_control.core.settings import Settings, get_settings
+from mission_control.data.engine import create_engine, create_sessions
+from mission_control.data.event_streams import EventStreams, open_redis
+from mission_control.data.unit_of_work import UnitOfWork
+from mission_control.integrations.model_probe import ModelProbe, open_model_probe
+from mission_control.integrations.superoptix_client import SuperOptiXClient, open_superoptix
+from mission_control.integrations.vapi_client import VAPIClient, open_vapi
+
+SANDBOX_KEY = SecretStr("sandbox")  # the stand-in takes any key
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resources:
+    settings: Settings
+    engine: AsyncEngine
+    sessions: "async_sessionmaker[AsyncSession]"
+    redis: Redis
+    streams: EventStreams
+    bus: EventBus
+    superoptix: SuperOptiXClient
+    vapi: VAPIClient
+    model_probe: ModelProbe
+    vault: Vault
+
+    def unit_of_work(self, *, readonly: bool = False) -> UnitOfWork:
+        return UnitOfWork(self.sessions, self.bus, readonly=readonly)
+
+    async def aclose(self) -> None:
+        await self.superoptix.aclose()
+        await self.vapi.aclose()
+        await self.model_probe.aclose()
+        await self.redis.aclose()
+        await self.engine.dispose()
+
+
+def build_resources(settings: Settings) -> Resources:
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    engine = create_engine(settings.database)
+    redis = open_redis(settings.redis)
+    streams = EventStreams(redis)
+    return Resources(
+        settings=settings,
+        engine=engine,
+        sessions=create_sessions(engine),
+        redis=redis,
+        streams=streams,
+        bus=streams,
+        superoptix=open_superoptix(settings),
+        vapi=open_vapi(settings.vapi_url, settings.vapi_api_key or SANDBOX_KEY),
+        model_probe=open_model_probe(settings.model_base_url, settings.openai_api_key),
+        vault=Vault.open(settings),
+    )
+
+
+_open: tuple[int, Resources] | None = None
+
+
+async def open_resources() -> Resources:
+    """This process's own, made on first use: a fork must not share its parent's connections."""
+    global _open  # noqa: PLW0603
+    if _open is None or _open[0] != os.getpid():
+        _open = (os.getpid(), build_resources(get_settings()))
+    return _open[1]

@@ -1,0 +1,34 @@
+"""HTTP door of the system's own state."""
+
+from fastapi import APIRouter, Response
+
+from mission_control.api.deps import Held
+from mission_control.api.system import service
+from mission_control.api.system.schemas import Health, Readiness, SystemStatus
+
+router = APIRouter(tags=["system"])
+
+
+@router.get("/healthz", summary="Is this process alive?")
+async def health() -> Health:
+    return Health(status="ok")
+
+
+@router.get(
+    "/readyz",
+    summary="Can this process answer requests?",
+    responses={
+        503: {"model": Readiness, "description": "A part that every request needs is down."}
+    },
+)
+async def readiness(held: Held, response: Response) -> Readiness:
+    found = await service.readiness(held)
+    if found.status != "ready":
+        response.status_code = 503
+    return found
+
+
+@router.get("/api/system/status", summary="The state of every part")
+async def system_status(held: Held) -> SystemStatus:
+    """Each part is asked afresh, within three seconds; a stand-in is marked as one."""
+    return await service.status(held)

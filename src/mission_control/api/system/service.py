@@ -1,0 +1,98 @@
+"""The state of every part, found out by asking it, each within its own time."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from importlib.metadata import version
+
+from mission_control.api.queue import celery_app
+from mission_control.api.resources import Resources
+from mission_control.api.system.schemas import Component, ComponentState, Readiness, SystemStatus
+from mission_control.core.errors import MissionControlError
+
+PROBE_SECONDS = 3.0
+
+Probe = Callable[[Resources], Awaitable[str]]
+
+
+async def status(resources: Resources) -> SystemStatus:
+    settings = resources.settings
+    components = await asyncio.gather(
+        _ask("database", _database, resources),
+        _ask("redis", _redis, resources),
+        _ask("workers", _workers, resources, failing="degraded"),
+        _ask("engine", _engine, resources, failing="degraded"),
+        _ask("model", _model, resources, stand_in=settings.model_is_stand_in, failing="degraded"),
+        _ask("vapi", _vapi, resources, stand_in=settings.vapi_is_stand_in, failing="degraded"),
+    )
+    states = {component.state for component in components}
+    worst: ComponentState = (
+        "down" if "down" in states else "degraded" if "degraded" in states else "ok"
+    )
+    return SystemStatus(
+        state=worst, version=version("mission-control"), components=list(components)
+    )
+
+
+async def readiness(resources: Resources) -> Readiness:
+    """Ready: what every request needs is there."""
+    components = await asyncio.gather(
+        _ask("database", _database, resources), _ask("redis", _redis, resources)
+    )
+    ready = all(component.state == "ok" for component in components)
+    return Readiness(status="ready" if ready else "not_ready", components=list(components))
+
+
+async def _ask(
+    name: str,
+    probe: Probe,
+    resources: Resources,
+    *,
+    stand_in: bool = False,
+    failing: ComponentState = "down",
+) -> Component:
+    started = time.perf_counter()
+    state: ComponentState = "ok"
+    try:
+        async with asyncio.timeout(PROBE_SECONDS):
+            detail = await probe(resources)
+    except TimeoutError:
+        state, detail = failing, f"no answer within {PROBE_SECONDS:.0f} s"
+    except MissionControlError as error:
+        state, detail = failing, error.message
+    except Exception as error:  # noqa: BLE001  # whatever it is, it is the answer
+        state, detail = failing, f"not reachable ({type(error).__name__})"
+    took = round((time.perf_counter() - started) * 1000, 1)
+    return Component(name=name, state=state, stand_in=stand_in, detail=detail, milliseconds=took)
+
+
+async def _database(resources: Resources) -> str:
+    async with resources.unit_of_work(readonly=True) as uow:
+        agents = await uow.agents.count()
+    return f"{resources.engine.dialect.name}, {agents} agents"
+
+
+async def _redis(resources: Resources) -> str:
+    await resources.streams.ping()
+    return "embedded" if resources.settings.redis_is_embedded else "answers"
+
+
+async def _workers(_: Resources) -> str:
+    answers = await asyncio.to_thread(celery_app.control.ping, timeout=1.0)
+    if not answers:
+        raise MissionControlError("No worker answers; jobs wait until one is started.")
+    return f"{len(answers)} worker(s)"
+
+
+async def _engine(resources: Resources) -> str:
+    found = await resources.superoptix.doctor()
+    return f"superoptix {found.versions.get('superoptix')}, dspy {found.versions.get('dspy')}"
+
+
+async def _model(resources: Resources) -> str:
+    return await resources.model_probe.check()
+
+
+async def _vapi(resources: Resources) -> str:
+    await resources.vapi.check()
+    return "answers and takes our key"

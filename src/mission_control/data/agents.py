@@ -1,0 +1,163 @@
+"""Agents and their versions: the tables and every query on them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from mission_control.core.clock import utc_now
+from mission_control.core.errors import NotFoundError
+from mission_control.data.base import Base, Record
+from mission_control.data.pages import Cursor, Page, page_of
+
+
+class AgentType(StrEnum):
+    PHONE_BOT = "phone_bot"
+    WEBHOOK = "webhook"
+    STANDALONE = "standalone"
+
+
+class AgentStatus(StrEnum):
+    LIVE = "live"
+    DEV = "dev"
+    OPTIMIZING = "optimizing"
+    ERROR = "error"
+
+
+class VersionOrigin(StrEnum):
+    IMPORT = "import"
+    EDIT = "edit"
+    OPTIMIZATION = "optimization"
+    ROLLBACK = "rollback"
+
+
+class Agent(Base):
+    __tablename__ = "agents"
+    __table_args__ = (
+        Index("ix_agents_created_at_id", "created_at", "id"),
+        Index("ix_agents_status_created_at", "status", "created_at"),
+    )
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    name: Mapped[str] = mapped_column(String(120))
+    description: Mapped[str] = mapped_column(Text, default="")
+    type: Mapped[AgentType]
+    status: Mapped[AgentStatus] = mapped_column(default=AgentStatus.DEV)
+    # Plain numbers, not foreign keys: the version and the agent would point at each other.
+    current_version: Mapped[int] = mapped_column(default=1)
+    deployed_version: Mapped[int | None] = mapped_column(default=None)
+    vapi_assistant_id: Mapped[str | None] = mapped_column(String(64), default=None)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    updated_at: Mapped[datetime] = mapped_column(default=utc_now, onupdate=utc_now)
+
+
+class AgentVersion(Record):
+    """An immutable snapshot of an agent's playbook."""
+
+    __tablename__ = "agent_versions"
+    __table_args__ = (
+        UniqueConstraint("agent_id", "number"),
+        Index("ix_agent_versions_parent_id", "parent_id"),
+        Index("ix_agent_versions_agent_id_content_hash", "agent_id", "content_hash"),
+    )
+
+    agent_id: Mapped[str] = mapped_column(ForeignKey("agents.id", ondelete="CASCADE"))
+    number: Mapped[int]
+    content_hash: Mapped[str] = mapped_column(String(64))
+    playbook: Mapped[str] = mapped_column(Text)  # canonical YAML
+    prompt: Mapped[str] = mapped_column(Text)  # as the engine composed it
+    origin: Mapped[VersionOrigin]
+    parent_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("agent_versions.id", ondelete="SET NULL"), default=None
+    )
+    note: Mapped[str] = mapped_column(Text, default="")
+    warnings: Mapped[list[str]] = mapped_column(default=list)
+
+
+class AgentRepository:
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    def add(self, agent: Agent) -> None:
+        self._session.add(agent)
+
+    async def find(self, agent_id: str) -> Agent | None:
+        return await self._session.get(Agent, agent_id)
+
+    async def get(self, agent_id: str) -> Agent:
+        agent = await self.find(agent_id)
+        if agent is None:
+            raise NotFoundError("There is no agent with this id.", agent_id=agent_id)
+        return agent
+
+    async def page(
+        self,
+        *,
+        limit: int,
+        cursor: Cursor | None,
+        status: AgentStatus | None,
+        agent_type: AgentType | None,
+    ) -> Page[Agent]:
+        statement = select(Agent)
+        if status is not None:
+            statement = statement.where(Agent.status == status)
+        if agent_type is not None:
+            statement = statement.where(Agent.type == agent_type)
+        return await page_of(self._session, statement, Agent, limit=limit, cursor=cursor)
+
+    async def count(self) -> int:
+        return await self._session.scalar(select(func.count()).select_from(Agent)) or 0
+
+    async def set_status(self, agent_id: str, status: AgentStatus) -> None:
+        await self._session.execute(
+            update(Agent).where(Agent.id == agent_id).values(status=status, updated_at=utc_now())
+        )
+
+    async def delete(self, agent: Agent) -> None:
+        await self._session.delete(agent)
+
+    # ------------------------------------------------------------ versions
+
+    async def version(self, agent_id: str, number: int) -> AgentVersion:
+        found = await self._session.scalar(
+            select(AgentVersion).where(
+                AgentVersion.agent_id == agent_id, AgentVersion.number == number
+            )
+        )
+        if found is None:
+            raise NotFoundError(
+                "This agent has no version with this number.", agent_id=agent_id, number=number
+            )
+        return found
+
+    async def version_by_id(self, version_id: UUID) -> AgentVersion:
+        found = await self._session.get(AgentVersion, version_id)
+        if found is None:
+            raise NotFoundError("There is no such version.", version_id=str(version_id))
+        return found
+
+    async def current(self, agent: Agent) -> AgentVersion:
+        return await self.version(agent.id, agent.current_version)
+
+    async def version_page(
+        self, agent_id: str, *, limit: int, cursor: Cursor | None
+    ) -> Page[AgentVersion]:
+        statement = select(AgentVersion).where(AgentVersion.agent_id == agent_id)
+        return await page_of(self._session, statement, AgentVersion, limit=limit, cursor=cursor)
+
+    async def versions_by_id(self, ids: Sequence[UUID]) -> dict[UUID, AgentVersion]:
+        rows = await self._session.scalars(select(AgentVersion).where(AgentVersion.id.in_(ids)))
+        return {row.id: row for row in rows}
+
+    async def next_number(self, agent_id: str) -> int:
+        highest = await self._session.scalar(
+            select(func.max(AgentVersion.number)).where(AgentVersion.agent_id == agent_id)
+        )
+        return (highest or 0) + 1
+
+    def add_version(self, version: AgentVersion) -> None:
+        self._session.add(version)

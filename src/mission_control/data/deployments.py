@@ -1,0 +1,95 @@
+"""Deployments: a version put on a target, with what was there before."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, LargeBinary, String, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from mission_control.core.errors import NotFoundError
+from mission_control.data.base import Record
+from mission_control.data.pages import Cursor, Page, page_of
+
+
+class DeploymentTarget(StrEnum):
+    VAPI = "vapi"
+    LOCAL = "local"
+
+
+class DeploymentStatus(StrEnum):
+    PENDING = "pending"  # the row is there before anything leaves the process
+    VERIFIED = "verified"  # read back from the target, field by field
+    FAILED = "failed"  # the target is as it was
+    ROLLED_BACK = "rolled_back"
+
+
+class Deployment(Record):
+    __tablename__ = "deployments"
+    __table_args__ = (
+        Index("ix_deployments_created_at_id", "created_at", "id"),
+        Index("ix_deployments_agent_id_created_at_id", "agent_id", "created_at", "id"),
+        Index("ix_deployments_version_id", "version_id"),
+        Index("ix_deployments_previous_version_id", "previous_version_id"),
+        Index("ix_deployments_rollback_job_id", "rollback_job_id"),
+    )
+
+    agent_id: Mapped[str] = mapped_column(ForeignKey("agents.id", ondelete="CASCADE"))
+    version_id: Mapped[UUID] = mapped_column(ForeignKey("agent_versions.id", ondelete="CASCADE"))
+    previous_version_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("agent_versions.id", ondelete="SET NULL"), default=None
+    )
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), unique=True)
+    # The job that takes it back, once somebody asked for that.
+    rollback_job_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("jobs.id", ondelete="SET NULL"), default=None
+    )
+    target: Mapped[DeploymentTarget]
+    target_id: Mapped[str | None] = mapped_column(String(64), default=None)
+    status: Mapped[DeploymentStatus] = mapped_column(default=DeploymentStatus.PENDING)
+    # The target as it was, encrypted: an assistant's tools carry secrets.
+    snapshot: Mapped[bytes | None] = mapped_column(LargeBinary, default=None)
+    changed: Mapped[list[str]] = mapped_column(default=list)
+    error: Mapped[dict[str, Any] | None] = mapped_column(default=None)
+    finished_at: Mapped[datetime | None] = mapped_column(default=None)
+
+
+class DeploymentRepository:
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    def add(self, deployment: Deployment) -> None:
+        self._session.add(deployment)
+
+    async def of_job(self, job_id: UUID) -> Deployment | None:
+        return await self._session.scalar(select(Deployment).where(Deployment.job_id == job_id))
+
+    async def undone_by(self, job_id: UUID) -> Deployment | None:
+        return await self._session.scalar(
+            select(Deployment).where(Deployment.rollback_job_id == job_id)
+        )
+
+    async def get(self, deployment_id: UUID) -> Deployment:
+        found = await self._session.get(Deployment, deployment_id)
+        if found is None:
+            raise NotFoundError("There is no such deployment.", deployment_id=str(deployment_id))
+        return found
+
+    async def standing(self, agent_id: str) -> Deployment | None:
+        """The deployment in force: verified, and not rolled back since."""
+        return await self._session.scalar(
+            select(Deployment)
+            .where(Deployment.agent_id == agent_id, Deployment.status == DeploymentStatus.VERIFIED)
+            .order_by(Deployment.created_at.desc(), Deployment.id.desc())
+            .limit(1)
+        )
+
+    async def page(
+        self, *, agent_id: str | None, limit: int, cursor: Cursor | None
+    ) -> Page[Deployment]:
+        statement = select(Deployment)
+        if agent_id is not None:
+            statement = statement.where(Deployment.agent_id == agent_id)
+        return await page_of(self._session, statement, Deployment, limit=limit, cursor=cursor)

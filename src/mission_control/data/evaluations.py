@@ -1,0 +1,155 @@
+"""Evaluations and the result of every scenario in them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from mission_control.core.errors import NotFoundError
+from mission_control.data.base import Record
+from mission_control.data.pages import Cursor, Page, page_of
+
+
+class EvaluationPurpose(StrEnum):
+    CHECK = "check"  # somebody asked
+    BASELINE = "baseline"  # somebody asked, and later ones are held against it
+    RERUN = "rerun"  # only what failed or errored in another one: never compared
+    COMPARISON_BASELINE = "comparison_baseline"  # the test split, before an optimization
+    COMPARISON_CANDIDATE = "comparison_candidate"  # the test split, after it
+
+
+class RunStatus(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class ScenarioStatus(StrEnum):
+    PASSED = "passed"
+    FAILED = "failed"
+    ERROR = "error"
+
+
+class Evaluation(Record):
+    """A version × a set of scenarios × n repetitions. Rates are None until measured."""
+
+    __tablename__ = "evaluations"
+    __table_args__ = (
+        Index("ix_evaluations_created_at_id", "created_at", "id"),
+        Index("ix_evaluations_agent_id_created_at_id", "agent_id", "created_at", "id"),
+        Index("ix_evaluations_version_id", "version_id"),
+        Index("ix_evaluations_job_id", "job_id"),
+    )
+
+    agent_id: Mapped[str] = mapped_column(ForeignKey("agents.id", ondelete="CASCADE"))
+    version_id: Mapped[UUID] = mapped_column(ForeignKey("agent_versions.id", ondelete="CASCADE"))
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
+    purpose: Mapped[EvaluationPurpose]
+    status: Mapped[RunStatus] = mapped_column(default=RunStatus.QUEUED)
+    model: Mapped[str] = mapped_column(String(120))
+    scenario_ids: Mapped[list[str]]
+    repetitions: Mapped[int]
+    passed: Mapped[int] = mapped_column(default=0)
+    failed: Mapped[int] = mapped_column(default=0)
+    errors: Mapped[int] = mapped_column(default=0)
+    pass_rate: Mapped[float | None] = mapped_column(default=None)  # over what was scored, 0..1
+    mean_score: Mapped[float | None] = mapped_column(default=None)
+    superoptix_score: Mapped[float | None] = mapped_column(default=None)
+    latency_p50_ms: Mapped[float | None] = mapped_column(default=None)
+    latency_p95_ms: Mapped[float | None] = mapped_column(default=None)
+    input_tokens: Mapped[int] = mapped_column(default=0)
+    output_tokens: Mapped[int] = mapped_column(default=0)
+    cost_usd: Mapped[Decimal | None] = mapped_column(default=None)  # None: unpriced or not finished
+    error: Mapped[dict[str, Any] | None] = mapped_column(default=None)
+    started_at: Mapped[datetime | None] = mapped_column(default=None)
+    finished_at: Mapped[datetime | None] = mapped_column(default=None)
+
+
+class ScenarioResult(Record):
+    """One scenario, once. An error has no score."""
+
+    __tablename__ = "scenario_results"
+    __table_args__ = (UniqueConstraint("evaluation_id", "scenario_id", "repetition"),)
+
+    evaluation_id: Mapped[UUID] = mapped_column(ForeignKey("evaluations.id", ondelete="CASCADE"))
+    scenario_id: Mapped[str] = mapped_column(String(120))
+    repetition: Mapped[int]
+    status: Mapped[ScenarioStatus]
+    score: Mapped[float | None] = mapped_column(default=None)
+    superoptix_score: Mapped[float | None] = mapped_column(default=None)
+    checks: Mapped[list[dict[str, Any]]]
+    output: Mapped[dict[str, Any]]
+    latency_ms: Mapped[float]
+    input_tokens: Mapped[int] = mapped_column(default=0)
+    output_tokens: Mapped[int] = mapped_column(default=0)
+    cost_usd: Mapped[Decimal | None] = mapped_column(default=None)
+    error_kind: Mapped[str | None] = mapped_column(String(32), default=None)
+    error_detail: Mapped[str | None] = mapped_column(Text, default=None)
+
+
+class EvaluationRepository:
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    def add(self, evaluation: Evaluation) -> None:
+        self._session.add(evaluation)
+
+    def add_result(self, result: ScenarioResult) -> None:
+        self._session.add(result)
+
+    async def get(self, evaluation_id: UUID) -> Evaluation:
+        found = await self._session.get(Evaluation, evaluation_id)
+        if found is None:
+            raise NotFoundError("There is no such evaluation.", evaluation_id=str(evaluation_id))
+        return found
+
+    async def of_job(self, job_id: UUID) -> Sequence[Evaluation]:
+        statement = select(Evaluation).where(Evaluation.job_id == job_id)
+        return (await self._session.scalars(statement)).all()
+
+    async def page(
+        self,
+        agent_id: str,
+        *,
+        limit: int,
+        cursor: Cursor | None,
+        purpose: EvaluationPurpose | None = None,
+        status: RunStatus | None = None,
+    ) -> Page[Evaluation]:
+        statement = select(Evaluation).where(Evaluation.agent_id == agent_id)
+        if purpose is not None:
+            statement = statement.where(Evaluation.purpose == purpose)
+        if status is not None:
+            statement = statement.where(Evaluation.status == status)
+        return await page_of(self._session, statement, Evaluation, limit=limit, cursor=cursor)
+
+    async def latest(
+        self, agent_id: str, *, purposes: Sequence[EvaluationPurpose]
+    ) -> Evaluation | None:
+        """The newest completed one among `purposes`."""
+        return await self._session.scalar(
+            select(Evaluation)
+            .where(
+                Evaluation.agent_id == agent_id,
+                Evaluation.purpose.in_(purposes),
+                Evaluation.status == RunStatus.COMPLETED,
+            )
+            .order_by(Evaluation.created_at.desc(), Evaluation.id.desc())
+            .limit(1)
+        )
+
+    async def results(self, evaluation_id: UUID) -> Sequence[ScenarioResult]:
+        statement = (
+            select(ScenarioResult)
+            .where(ScenarioResult.evaluation_id == evaluation_id)
+            .order_by(ScenarioResult.scenario_id, ScenarioResult.repetition)
+        )
+        return (await self._session.scalars(statement)).all()

@@ -1,0 +1,46 @@
+"""Executions: one run of an agent on one input."""
+
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from mission_control.data.base import Record
+
+
+class ExecutionStatus(StrEnum):
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+class Execution(Record):
+    __tablename__ = "executions"
+    __table_args__ = (
+        Index("ix_executions_created_at_id", "created_at", "id"),
+        Index("ix_executions_agent_id_created_at_id", "agent_id", "created_at", "id"),
+        Index("ix_executions_version_id", "version_id"),
+    )
+
+    agent_id: Mapped[str] = mapped_column(ForeignKey("agents.id", ondelete="CASCADE"))
+    version_id: Mapped[UUID] = mapped_column(ForeignKey("agent_versions.id", ondelete="CASCADE"))
+    status: Mapped[ExecutionStatus]
+    model: Mapped[str] = mapped_column(String(120))
+    input: Mapped[dict[str, Any]]
+    output: Mapped[dict[str, Any] | None] = mapped_column(default=None)
+    latency_ms: Mapped[float | None] = mapped_column(default=None)
+    input_tokens: Mapped[int] = mapped_column(default=0)
+    output_tokens: Mapped[int] = mapped_column(default=0)
+    cost_usd: Mapped[Decimal | None] = mapped_column(default=None)
+    error: Mapped[dict[str, Any] | None] = mapped_column(default=None)
+
+
+class ExecutionRepository:
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    def add(self, execution: Execution) -> None:
+        self._session.add(execution)

@@ -1,0 +1,34 @@
+"""Alembic environment: the same revisions on SQLite and on PostgreSQL."""
+
+from typing import Any, Literal
+
+from alembic import context
+from sqlalchemy.engine import Connection
+
+from mission_control.data.base import Usd, UtcDateTime
+from mission_control.data.tables import Base
+
+
+def plain_types(kind: str, thing: Any, _context: Any) -> str | Literal[False]:
+    """Write our column types as the databases' own, so that old revisions stay readable."""
+    if kind == "type" and isinstance(thing, UtcDateTime):
+        return "sa.DateTime(timezone=True)"
+    if kind == "type" and isinstance(thing, Usd):
+        return "sa.Numeric(18, 8).with_variant(sa.Text(), 'sqlite')"
+    return False
+
+
+def run(connection: Connection) -> None:
+    context.configure(
+        connection=connection,
+        target_metadata=Base.metadata,
+        render_as_batch=True,
+        compare_type=True,
+        render_item=plain_types,
+        transaction_per_migration=True,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+run(context.config.attributes["connection"])

@@ -1,0 +1,75 @@
+"""Keyset pages: newest first, stable while rows are being written."""
+
+import base64
+import binascii
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+from sqlalchemy import Select, literal, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
+
+from mission_control.core.errors import NotAcceptableError
+
+RowT = TypeVar("RowT")
+
+
+class CursorError(NotAcceptableError):
+    code = "cursor_invalid"
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """The last row a client has seen."""
+
+    created_at: datetime
+    id: str
+
+    def encode(self) -> str:
+        text = json.dumps([self.created_at.isoformat(), self.id])
+        return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+    @classmethod
+    def decode(cls, text: str) -> "Cursor":
+        try:
+            padded = text + "=" * (-len(text) % 4)
+            created_at, row_id = json.loads(base64.urlsafe_b64decode(padded))
+            return cls(created_at=datetime.fromisoformat(created_at), id=str(row_id))
+        except (ValueError, TypeError, binascii.Error) as exc:
+            raise CursorError("This cursor is not one of ours; start again without it.") from exc
+
+
+@dataclass(frozen=True)
+class Page(Generic[RowT]):
+    items: Sequence[RowT]
+    next_cursor: str | None
+
+
+async def page_of(
+    session: AsyncSession,
+    statement: Select[RowT],
+    table: Any,
+    *,
+    limit: int,
+    cursor: Cursor | None,
+) -> Page[RowT]:
+    """One page of `statement`, ordered by (created_at, id) descending."""
+    created_at: InstrumentedAttribute[datetime] = table.created_at
+    key: InstrumentedAttribute[Any] = table.id
+    if cursor is not None:
+        last_id = UUID(cursor.id) if key.type.python_type is UUID else cursor.id
+        # The bound values need the columns' types: SQLite compares dates as text.
+        seen = tuple_(literal(cursor.created_at, created_at.type), literal(last_id, key.type))
+        statement = statement.where(tuple_(created_at, key) < seen)
+    statement = statement.order_by(created_at.desc(), key.desc()).limit(limit + 1)
+    rows = (await session.scalars(statement)).all()
+    if len(rows) <= limit:
+        return Page(items=rows, next_cursor=None)
+    last: Any = rows[limit - 1]
+    return Page(
+        items=rows[:limit], next_cursor=Cursor(created_at=last.created_at, id=str(last.id)).encode()
+    )

@@ -1,0 +1,121 @@
+"""One unit of work = one transaction, and what must happen only after it commits."""
+
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Self
+
+import structlog
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+
+from mission_control.core.errors import ConflictError
+from mission_control.core.events import Event, EventBus
+from mission_control.data.agents import AgentRepository
+from mission_control.data.deployments import DeploymentRepository
+from mission_control.data.evaluations import EvaluationRepository
+from mission_control.data.executions import ExecutionRepository
+from mission_control.data.jobs import JobRepository
+from mission_control.data.optimizations import OptimizationRepository
+from mission_control.data.system_logs import SystemLogRepository
+
+log = structlog.get_logger(__name__)
+
+AfterCommit = Callable[[], Awaitable[None]]
+
+
+class WrittenMeanwhileError(ConflictError):
+    """Somebody else stored the same thing first."""
+
+    code = "written_meanwhile"
+
+
+class UnitOfWork:
+    """Opens a session, commits once on a clean exit, rolls back on any error.
+
+    `readonly=True` takes no write lock on SQLite and never commits.
+    """
+
+    agents: AgentRepository
+    jobs: JobRepository
+    evaluations: EvaluationRepository
+    optimizations: OptimizationRepository
+    deployments: DeploymentRepository
+    executions: ExecutionRepository
+    system_logs: SystemLogRepository
+
+    def __init__(
+        self,
+        sessions: "async_sessionmaker[AsyncSession]",
+        bus: EventBus,
+        *,
+        readonly: bool = False,
+    ) -> None:
+        self._sessions = sessions
+        self._bus = bus
+        self._readonly = readonly
+
+    async def __aenter__(self) -> Self:
+        self._session = self._sessions()
+        if self._readonly:
+            await self._session.connection(execution_options={"readonly": True})
+        self._events: list[Event] = []
+        self._after_commit: list[AfterCommit] = []
+        self.agents = AgentRepository(self._session)
+        self.jobs = JobRepository(self._session)
+        self.evaluations = EvaluationRepository(self._session)
+        self.optimizations = OptimizationRepository(self._session)
+        self.deployments = DeploymentRepository(self._session)
+        self.executions = ExecutionRepository(self._session)
+        self.system_logs = SystemLogRepository(self._session)
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            if exc_type is not None or self._readonly:
+                await self._session.rollback()
+            else:
+                await self._commit()
+        finally:
+            await self._session.close()
+        if exc_type is None:
+            await self._run_after_commit()
+
+    async def flush(self) -> None:
+        try:
+            await self._session.flush()
+        except IntegrityError as exc:
+            raise WrittenMeanwhileError(
+                "Somebody else stored the same thing first; nothing was changed."
+            ) from exc
+
+    def publish(self, event: Event) -> None:
+        """Tell the consoles, once and only if this transaction is stored."""
+        self._events.append(event)
+
+    def after_commit(self, hook: AfterCommit) -> None:
+        """Run `hook` once the transaction is safely stored, never if it rolls back."""
+        self._after_commit.append(hook)
+
+    async def _commit(self) -> None:
+        await self.flush()
+        await self._session.commit()
+
+    async def _run_after_commit(self) -> None:
+        hooks = [*self._after_commit]
+        if self._events:
+            hooks.insert(0, self._publish)
+        for hook in hooks:
+            try:
+                await hook()
+            except Exception:
+                # The work is stored; the sweeper starts what this hook would have started, and a
+                # console that reconnects reads the state from the database.
+                log.exception("after_commit_failed")
+
+    async def _publish(self) -> None:
+        await self._bus.publish(self._events)

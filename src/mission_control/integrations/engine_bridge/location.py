@@ -1,0 +1,86 @@
+"""Finds the engine: which Python has SuperOptiX, and where the engine host's source is."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mission_control.integrations.errors import SuperOptiXError
+
+_PACKAGE = Path("src") / "engine_host"
+_HAS_SUPEROPTIX = (
+    "lib/python*/site-packages/superoptix-*.dist-info",
+    "lib/python*/dist-packages/superoptix-*.dist-info",
+    "Lib/site-packages/superoptix-*.dist-info",
+)
+
+
+@dataclass(frozen=True)
+class EngineLocation:
+    """Where to look. Everything is looked up when an engine starts, not before.
+
+    `superoptix_path` is an environment's folder or its Python; None means the engine's own
+    environment, which `make run` installs. `engine` is the folder of the engine project; None
+    means the one of this repository.
+    """
+
+    superoptix_path: Path | None = None
+    engine: Path | None = None
+
+    def source(self) -> Path:
+        """The folder to import `engine_host` from. Raises SuperOptiXError of kind `config`."""
+        return self._engine_project() / "src"
+
+    def python(self) -> Path:
+        """The interpreter to run. Raises SuperOptiXError of kind `config`."""
+        if self.superoptix_path is None:
+            return self._own_python()
+        python = next(_pythons_of(self.superoptix_path.absolute()), None)
+        if python is None:
+            raise _refusal(
+                "SUPEROPTIX_PATH names neither a Python environment nor a Python executable.",
+                "Correct it, or remove it to use the engine that `make run` installs.",
+            )
+        if not _has_superoptix(python):
+            raise _refusal(
+                "SUPEROPTIX_PATH names a Python that does not have SuperOptiX.",
+                "Install superoptix there, or remove the setting to use the engine that"
+                " `make run` installs.",
+            )
+        return python
+
+    def _own_python(self) -> Path:
+        python = next(_pythons_of(self._engine_project() / ".venv"), None)
+        if python is None or not _has_superoptix(python):
+            raise _refusal(
+                "The engine is not installed.",
+                "`make run` installs it; or let SUPEROPTIX_PATH name an environment that has it.",
+            )
+        return python
+
+    def _engine_project(self) -> Path:
+        beside = [folder / "engine" for folder in Path(__file__).parents]
+        for project in beside if self.engine is None else [self.engine.absolute()]:
+            if (project / _PACKAGE).is_dir():
+                return project
+        raise _refusal(
+            "The engine's source is not beside this installation.",
+            "Run Mission Control from its repository with `make run`.",
+        )
+
+
+def _pythons_of(path: Path) -> Iterator[Path]:
+    """Symbolic links stay as they are: an environment's Python is one."""
+    if path.is_file():
+        yield path
+    for inside in ("bin/python", ".venv/bin/python", "Scripts/python.exe"):
+        if (path / inside).is_file():
+            yield path / inside
+
+
+def _has_superoptix(python: Path) -> bool:
+    prefix = python.parent.parent
+    return any(any(prefix.glob(pattern)) for pattern in _HAS_SUPEROPTIX)
+
+
+def _refusal(what: str, next_step: str) -> SuperOptiXError:
+    return SuperOptiXError(f"{what} No engine was started. {next_step}", kind="config")

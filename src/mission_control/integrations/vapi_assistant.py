@@ -1,0 +1,288 @@
+"""A Vapi assistant as JSON: where its prompt is, how to change it alone, how to tell two apart.
+
+An assistant's configuration is kept verbatim. What we do not know is carried along untouched.
+"""
+
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NotRequired, Self, TypedDict, cast
+
+from pydantic import JsonValue
+
+from mission_control.core.errors import NotAcceptableError
+from mission_control.integrations.errors import (
+    IntegrationContractError,
+    PromptChangedSinceError,
+    PromptNotWritableError,
+)
+
+JsonObject = dict[str, JsonValue]
+Slot = tuple[str | int, ...]  # a path inside `model`
+
+LEGACY_SLOT: Slot = ("systemPrompt",)
+# Vapi changes these by itself on a write; they are not configuration.
+SERVER_MANAGED = frozenset({"updatedAt", "latestVersion", "modelDeprecations", "analyticsMetadata"})
+
+
+class OptimizedPrompts(TypedDict):
+    """What a deployment puts on an assistant. No `first_message` leaves the one that is there."""
+
+    system: str
+    first_message: NotRequired[str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What a rollback needs: the assistant before, verbatim, and what was put on it.
+
+    Holds secrets (an assistant's tools carry them): encrypt it before storing it.
+    """
+
+    assistant: JsonObject
+    deployed: OptimizedPrompts
+
+    def to_json(self) -> JsonObject:
+        return {"assistant": self.assistant, "deployed": cast("JsonObject", {**self.deployed})}
+
+    @classmethod
+    def from_json(cls, value: JsonValue) -> Self:
+        match value:
+            case {"assistant": dict(assistant), "deployed": {"system": str()} as deployed}:
+                return cls(assistant, cast("OptimizedPrompts", deployed))
+            case _:
+                raise IntegrationContractError("This is not a snapshot of a Vapi assistant.")
+
+
+@dataclass(frozen=True, slots=True)
+class AssistantSummary:
+    """The parts we rely on. None where Vapi does not say, or says it in a way we do not know."""
+
+    id: str
+    name: str | None
+    provider: str | None
+    model: str | None
+    latest_version: str | None
+    created_at: str | None  # RFC 3339, as Vapi writes it
+    updated_at: str | None
+
+    @classmethod
+    def of(cls, assistant: JsonObject) -> Self:
+        model = assistant.get("model")
+        model = model if isinstance(model, dict) else {}
+        return cls(
+            id=_text(assistant, "id") or "",
+            name=_text(assistant, "name"),
+            provider=_text(model, "provider"),
+            model=_text(model, "model"),
+            latest_version=_text(assistant, "latestVersion"),
+            created_at=_text(assistant, "createdAt"),
+            updated_at=_text(assistant, "updatedAt"),
+        )
+
+
+# ---------------------------------------------------------------- the prompt
+
+
+def live_prompt(assistant: JsonObject) -> str | None:
+    """The system prompt that callers hear, or None when the assistant has none.
+
+    It is the first message with role `system`. Older assistants may keep it in
+    `model.systemPrompt` instead; that one counts where no system message has a text.
+    """
+    model = assistant.get("model")
+    slots = _live_slots(model) if isinstance(model, dict) else []
+    content = _at(cast("JsonObject", model), slots[0]) if slots else None
+    return content if isinstance(content, str) else None
+
+
+def with_prompt(assistant: JsonObject, prompt: str) -> JsonObject:
+    """The same assistant with another system prompt; a new message comes first if it has none.
+
+    Raises:
+        PromptNotWritableError: It has no model, or its prompt is not a plain text.
+    """
+    changed = copy.deepcopy(assistant)
+    model = _model(changed)
+    slots = _live_slots(model)
+    if not slots:
+        _messages(model).insert(0, {"role": "system", "content": prompt})
+    for slot in slots:
+        _put(model, slot, prompt)
+    return changed
+
+
+def with_prompts(assistant: JsonObject, prompts: OptimizedPrompts) -> JsonObject:
+    """The same assistant with everything that a deployment puts on it."""
+    if not prompts["system"].strip():
+        raise NotAcceptableError(
+            "An empty prompt would leave the assistant without instructions. Nothing was changed.",
+            errors=[{"field": "system", "message": "must not be empty"}],
+        )
+    changed = with_prompt(assistant, prompts["system"])
+    first_message = prompts.get("first_message")
+    if first_message is not None:
+        changed["firstMessage"] = first_message
+    return changed
+
+
+def with_previous(current: JsonObject, snapshot: Snapshot, *, force: bool = False) -> JsonObject:
+    """The assistant as it is now, with only what we deployed put back.
+
+    Raises:
+        PromptChangedSinceError: Somebody changed it after us, and `force` is not given.
+    """
+    theirs = [] if force else _changed_since(current, snapshot)
+    if theirs:
+        raise PromptChangedSinceError(
+            "Somebody changed this in Vapi after our deployment, so it was left as it is. "
+            "Look at their change, then roll back with force to overwrite it.",
+            changed=theirs,
+        )
+    restored = copy.deepcopy(current)
+    if live_prompt(current) != live_prompt(snapshot.assistant):
+        restored = _with_previous_prompt(restored, snapshot.assistant)
+    if snapshot.deployed.get("first_message") is not None:
+        _put_back(restored, snapshot.assistant, "firstMessage")
+    return restored
+
+
+def _changed_since(current: JsonObject, snapshot: Snapshot) -> list[str]:
+    """The fields that hold neither what we put there nor what was there before."""
+    before, deployed = snapshot.assistant, snapshot.deployed
+    changed: list[str] = []
+    if live_prompt(current) not in (deployed["system"], live_prompt(before)):
+        changed.append("system")
+    first_message = deployed.get("first_message")
+    expected = (first_message, before.get("firstMessage"))
+    if first_message is not None and current.get("firstMessage") not in expected:
+        changed.append("first_message")
+    return changed
+
+
+def _with_previous_prompt(current: JsonObject, before: JsonObject) -> JsonObject:
+    slots_before = _live_slots(_model(before))
+    slots = _live_slots(_model(current))
+    if not slots_before:
+        return _without_prompt(current, slots, before)
+    previous = _at(_model(before), slots_before[0])
+    if not slots:
+        return with_prompt(current, previous) if isinstance(previous, str) else current
+    # A second slot is ours only if it was live before; otherwise it only happens to say the same.
+    for slot in [slots[0], *(slot for slot in slots[1:] if slot in slots_before)]:
+        _put(_model(current), slot, previous)
+    return current
+
+
+def _without_prompt(current: JsonObject, slots: list[Slot], before: JsonObject) -> JsonObject:
+    """Take out the message that we put in."""
+    model = _model(current)
+    for slot in slots:
+        if slot == LEGACY_SLOT:
+            del model["systemPrompt"]
+        else:
+            del _messages(model)[cast("int", slot[1])]
+    if not model.get("messages"):
+        _put_back(model, _model(before), "messages")
+    return current
+
+
+def _put_back(target: JsonObject, before: JsonObject, key: str) -> None:
+    if key in before:
+        target[key] = copy.deepcopy(before[key])
+    else:
+        target.pop(key, None)
+
+
+def _live_slots(model: JsonObject) -> list[Slot]:
+    """Where the prompt that counts is kept: usually one place, two when both say the same."""
+    slots: list[Slot] = []
+    messages = model.get("messages")
+    for index, message in enumerate(messages if isinstance(messages, list) else []):
+        if isinstance(message, dict) and message.get("role") == "system":
+            slots.append(("messages", index, "content"))
+            break
+    if model.get("systemPrompt"):
+        slots.append(LEGACY_SLOT)
+    live = next((slot for slot in slots if _at(model, slot)), slots[0] if slots else None)
+    return [] if live is None else [live, *_same_text(model, live, slots)]
+
+
+def _same_text(model: JsonObject, live: Slot, slots: list[Slot]) -> list[Slot]:
+    return [slot for slot in slots if slot != live and _at(model, slot) == _at(model, live)]
+
+
+def _model(assistant: JsonObject) -> JsonObject:
+    model = assistant.get("model")
+    if not isinstance(model, dict):
+        raise PromptNotWritableError(
+            "This assistant has no model of its own, so there is no prompt to change. "
+            "Nothing was changed; give it a model in Vapi first."
+        )
+    return model
+
+
+def _messages(model: JsonObject) -> list[JsonValue]:
+    if model.get("messages") is None:
+        model["messages"] = []
+    messages = model["messages"]
+    if not isinstance(messages, list):
+        raise PromptNotWritableError(
+            "This assistant's messages are not a list. Nothing was changed."
+        )
+    return messages
+
+
+def _at(model: JsonObject, slot: Slot) -> JsonValue:
+    if slot == LEGACY_SLOT:
+        return model.get("systemPrompt")
+    message = _messages(model)[cast("int", slot[1])]
+    return cast("JsonObject", message).get("content")
+
+
+def _put(model: JsonObject, slot: Slot, prompt: JsonValue) -> None:
+    if not isinstance(_at(model, slot), str | None):
+        raise PromptNotWritableError(
+            "This assistant's system prompt is not a plain text. "
+            "Nothing was changed; simplify it in Vapi first."
+        )
+    if slot == LEGACY_SLOT:
+        model["systemPrompt"] = prompt
+    else:
+        cast("JsonObject", _messages(model)[cast("int", slot[1])])["content"] = prompt
+
+
+# ---------------------------------------------------------------- telling two assistants apart
+
+
+def differences(before: JsonObject, after: JsonObject) -> list[str]:
+    """Paths (`model.messages[0].content`) whose value is not the same in both.
+
+    Fields that Vapi manages itself are left out. A null and a missing key are the same.
+    """
+    return [
+        path
+        for key in dict.fromkeys([*before, *after])
+        if key not in SERVER_MANAGED
+        for path in _differing(before.get(key), after.get(key), key)
+    ]
+
+
+def _differing(before: JsonValue, after: JsonValue, path: str) -> Iterator[str]:
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in dict.fromkeys([*before, *after]):
+            yield from _differing(before.get(key), after.get(key), f"{path}.{key}")
+    elif isinstance(before, list) and isinstance(after, list):
+        for index in range(max(len(before), len(after))):
+            here = f"{path}[{index}]"
+            if index >= min(len(before), len(after)):
+                yield here
+            else:
+                yield from _differing(before[index], after[index], here)
+    elif isinstance(before, bool) is not isinstance(after, bool) or before != after:
+        yield path
+
+
+def _text(values: JsonObject, key: str) -> str | None:
+    value = values.get(key)
+    return value if isinstance(value, str) else None

@@ -1,0 +1,380 @@
+"""Vapi: reading assistants, and putting a prompt on one without touching anything else."""
+
+import asyncio
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import ClassVar, Literal
+
+import httpx2
+import structlog
+from pydantic import JsonValue, SecretStr
+
+from mission_control.integrations.base import HttpIntegration
+from mission_control.integrations.errors import (
+    AssistantChangedSinceError,
+    AssistantNameAmbiguousError,
+    DeployNotVerifiedError,
+    DeployUnconfirmedError,
+    IntegrationAmbiguousError,
+    IntegrationContractError,
+    IntegrationCredentialsError,
+    IntegrationError,
+    IntegrationMisconfiguredError,
+    IntegrationNotFoundError,
+)
+from mission_control.integrations.vapi_assistant import (
+    AssistantSummary,
+    JsonObject,
+    OptimizedPrompts,
+    Snapshot,
+    differences,
+    with_previous,
+    with_prompts,
+)
+
+log = structlog.get_logger(__name__)
+
+PAGE_SIZE = 100
+LARGEST_PAGE_SIZE = 1000  # Vapi's own limit
+READ_BACK_ATTEMPTS = 3
+RESTORE_ATTEMPTS = 3
+ASSISTANT_ID = re.compile(r"[\w-]{1,64}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class DeployedPrompt:
+    """`unchanged`: the prompt was already there. `snapshot` holds secrets."""
+
+    status: Literal["deployed", "unchanged"]
+    changed_fields: tuple[str, ...]
+    snapshot: Snapshot
+    latest_version: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RolledBackPrompt:
+    """`unchanged`: what was there before is there already."""
+
+    status: Literal["rolled_back", "unchanged"]
+    changed_fields: tuple[str, ...]
+    latest_version: str | None
+
+
+def open_vapi(base_url: str, key: SecretStr) -> "VAPIClient":
+    """A client with its own connections; close it with `aclose()` or `async with`.
+
+    Raises:
+        IntegrationCredentialsError: The key cannot be sent in a header.
+        IntegrationMisconfiguredError: The base URL is not a URL.
+    """
+    token = key.get_secret_value().strip()
+    if not token or not token.isascii() or not token.isprintable() or " " in token:
+        raise IntegrationCredentialsError(
+            "The Vapi API key is empty or has characters no key has. Set VAPI_API_KEY again.",
+            vendor=VAPIClient.vendor,
+        )
+    try:
+        url = httpx2.URL(base_url)
+    except httpx2.InvalidURL:
+        raise IntegrationMisconfiguredError(
+            "VAPI_BASE_URL is not a URL. Correct or remove it.", vendor=VAPIClient.vendor
+        ) from None
+    http = httpx2.AsyncClient(
+        base_url=url,
+        headers={"Authorization": f"Bearer {token}"},
+        timeout=httpx2.Timeout(30.0, connect=5.0, pool=5.0),
+        # A proxy of the environment cannot know our own stand-in.
+        trust_env=not _is_loopback(url.host),
+    )
+    return VAPIClient(http)
+
+
+class VAPIClient(HttpIntegration):
+    """Assistants travel as the JSON that Vapi sent: what we do not know is never lost.
+
+    Every method may raise the `IntegrationError`s of `integrations.errors`.
+    """
+
+    vendor = "Vapi"
+    read_back_pause_seconds: ClassVar[float] = 0.5
+
+    async def check(self) -> None:
+        """Return if Vapi answers and takes our key."""
+        await self._page(limit=1)
+
+    async def list_assistants(self) -> list[AssistantSummary]:
+        """All of them, newest first."""
+        return [AssistantSummary.of(assistant) for assistant in await self._all_assistants()]
+
+    async def find_assistant(self, name: str) -> AssistantSummary:
+        """The one with exactly this name.
+
+        Raises:
+            IntegrationNotFoundError: None has it.
+            AssistantNameAmbiguousError: Several have it; `assistant_ids` says which.
+        """
+        found = [one for one in await self.list_assistants() if one.name == name]
+        if not found:
+            raise IntegrationNotFoundError(
+                "No Vapi assistant has this name. Create it in Vapi, or use its id.",
+                vendor=self.vendor,
+                name=name,
+            )
+        if len(found) > 1:
+            raise AssistantNameAmbiguousError(
+                "Several Vapi assistants have this name. Use the id of the one you mean.",
+                name=name,
+                assistant_ids=[one.id for one in found],
+            )
+        return found[0]
+
+    async def get_assistant(self, assistant_id: str) -> JsonObject:
+        """The whole assistant, verbatim. Its tools may hold secrets."""
+        return self._object(await self._read(self._path(assistant_id)))
+
+    async def create_assistant(self, assistant: JsonObject) -> JsonObject:
+        """Create it and answer with what Vapi made of it. Vapi has no idempotency key.
+
+        Raises:
+            IntegrationAmbiguousError: No answer; look for it by name before creating it again.
+        """
+        return self._object(await self._write("POST", "/assistant", assistant))
+
+    async def update_assistant(self, assistant_id: str, patch: JsonObject) -> JsonObject:
+        """Replace the given top-level fields. Vapi replaces nested objects whole, not by key."""
+        return self._object(await self._write("PATCH", self._path(assistant_id), patch))
+
+    async def deploy_optimized(
+        self,
+        assistant_id: str,
+        optimized_prompts: OptimizedPrompts,
+        *,
+        before: JsonObject | None = None,
+    ) -> DeployedPrompt:
+        """Put these prompts on the assistant, and prove that nothing else changed.
+
+        Safe to run again after a crash: pass as `before` the assistant that was stored first. Vapi
+        has no optimistic locking, so an edit made between our read and our write (about 100 ms)
+        cannot be seen.
+
+        Raises:
+            AssistantChangedSinceError: It is not as `before`, and the prompts are not live either.
+            PromptNotWritableError: Its prompt is kept where we cannot write it.
+            DeployUnconfirmedError: Vapi did not confirm; run the same deployment again.
+            DeployNotVerifiedError: Vapi stored something else; it was put back if `restored`.
+        """
+        current = await self.get_assistant(assistant_id)
+        start = current if before is None else before
+        changed = differences(start, with_prompts(start, optimized_prompts))
+        wanted = with_prompts(current, optimized_prompts)
+        after = current
+        if differences(current, wanted):
+            _refuse_if_changed(start, current)
+            after = await self._change(assistant_id, current, wanted)
+            log.info("vapi_prompt_deployed", assistant_id=assistant_id, changed=changed)
+        return DeployedPrompt(
+            status="deployed" if changed else "unchanged",
+            changed_fields=tuple(changed),
+            snapshot=Snapshot(start, optimized_prompts),
+            latest_version=AssistantSummary.of(after).latest_version,
+        )
+
+    async def rollback(
+        self, assistant_id: str, snapshot: Snapshot, *, force: bool = False
+    ) -> RolledBackPrompt:
+        """Put back what the deployment replaced. What others changed since elsewhere is kept.
+
+        Raises:
+            PromptChangedSinceError: Somebody changed the prompt itself; `force` overwrites it.
+            DeployUnconfirmedError: Vapi did not confirm; ask for the same rollback again.
+            DeployNotVerifiedError: Vapi stored something else; it was put back if `restored`.
+        """
+        current = await self.get_assistant(assistant_id)
+        wanted = with_previous(current, snapshot, force=force)
+        changed = differences(current, wanted)
+        after = current
+        if changed:
+            after = await self._change(assistant_id, current, wanted)
+            log.info("vapi_prompt_rolled_back", assistant_id=assistant_id, changed=changed)
+        return RolledBackPrompt(
+            status="rolled_back" if changed else "unchanged",
+            changed_fields=tuple(changed),
+            latest_version=AssistantSummary.of(after).latest_version,
+        )
+
+    # ---------------------------------------------------------------- changing, and proving it
+
+    async def _change(
+        self, assistant_id: str, current: JsonObject, wanted: JsonObject
+    ) -> JsonObject:
+        """Write, read back, compare field by field; put it back when it is not what was meant."""
+        patch = _patch(current, wanted)
+        unclear = await self._send(assistant_id, patch)
+        after = await self._read_back(assistant_id, lambda now: not differences(wanted, now))
+        wrong = differences(wanted, after)
+        if not wrong:
+            return after
+        if not differences(current, after):
+            raise _not_taken(assistant_id, wrong, unclear)
+        restored = await self._restore(assistant_id, {key: current.get(key) for key in patch})
+        log.error(
+            "vapi_change_not_verified", assistant_id=assistant_id, wrong=wrong, restored=restored
+        )
+        raise _not_verified(assistant_id, wrong, restored=restored)
+
+    async def _send(self, assistant_id: str, patch: JsonObject) -> IntegrationError | None:
+        """Write once. The error returned is one that leaves open whether it was written."""
+        try:
+            await self.update_assistant(assistant_id, patch)
+        except (IntegrationAmbiguousError, IntegrationContractError) as error:
+            log.warning("vapi_change_unclear", assistant_id=assistant_id, code=error.code)
+            return error
+        return None
+
+    async def _read_back(
+        self, assistant_id: str, is_settled: Callable[[JsonObject], bool]
+    ) -> JsonObject:
+        """The assistant as soon as it is settled, else as it is after a while."""
+        after: JsonObject = {}
+        for attempt in range(READ_BACK_ATTEMPTS):
+            await asyncio.sleep(self.read_back_pause_seconds * attempt)
+            try:
+                after = await self.get_assistant(assistant_id)
+            except IntegrationError as error:
+                raise DeployUnconfirmedError(
+                    "The change was sent to Vapi, but the assistant could not be read back "
+                    f"({error.code}). It may or may not be live; ask for the same again, "
+                    "which finishes or confirms it.",
+                    assistant_id=assistant_id,
+                ) from error
+            if is_settled(after):
+                break
+        return after
+
+    async def _restore(self, assistant_id: str, previous: JsonObject) -> bool:
+        """Put these fields back; True when they are as they were. Repeating this does no harm."""
+
+        def is_back(now: JsonObject) -> bool:
+            return not differences(previous, _only(now, previous))
+
+        for attempt in range(RESTORE_ATTEMPTS):
+            await asyncio.sleep(self.read_back_pause_seconds * attempt)
+            try:
+                await self._send(assistant_id, previous)
+                if is_back(await self._read_back(assistant_id, is_back)):
+                    return True
+            except IntegrationError as error:
+                log.error("vapi_restore_failed", assistant_id=assistant_id, code=error.code)
+        return False
+
+    # ---------------------------------------------------------------- reading
+
+    async def _all_assistants(self) -> list[JsonObject]:
+        """Vapi has no pages: walk by creation time, overlapping, and leave out what was seen."""
+        found: dict[str, JsonObject] = {}
+        limit, bounds = PAGE_SIZE, dict[str, str]()
+        while True:
+            page = await self._page(limit=limit, **bounds)
+            new = {AssistantSummary.of(one).id: one for one in page}.keys() - found.keys()
+            found |= {AssistantSummary.of(one).id: one for one in page}
+            if len(page) < limit:
+                return list(found.values())
+            if new:
+                bounds = _bounds_after(page)
+            elif limit < LARGEST_PAGE_SIZE:
+                limit = LARGEST_PAGE_SIZE  # more were created at one instant than fit on a page
+            else:
+                raise IntegrationContractError(
+                    "Vapi's list of assistants does not come to an end.", vendor=self.vendor
+                )
+
+    async def _page(self, **params: str | int) -> list[JsonObject]:
+        answer = await self._read("/assistant", params=params)
+        if not isinstance(answer, list):
+            raise self._strange("a list of assistants")
+        return [self._object(one) for one in answer]
+
+    def _object(self, answer: JsonValue) -> JsonObject:
+        if not isinstance(answer, dict) or not isinstance(answer.get("id"), str):
+            raise self._strange("an assistant")
+        return answer
+
+    def _strange(self, expected: str) -> IntegrationContractError:
+        return IntegrationContractError(
+            f"Vapi answered with something that is not {expected}. Check VAPI_BASE_URL.",
+            vendor=self.vendor,
+        )
+
+    def _path(self, assistant_id: str) -> str:
+        if not ASSISTANT_ID.fullmatch(assistant_id):
+            raise IntegrationNotFoundError(
+                "This cannot be the id of a Vapi assistant.", vendor=self.vendor
+            )
+        return f"/assistant/{assistant_id}"
+
+
+def _patch(current: JsonObject, wanted: JsonObject) -> JsonObject:
+    """The top-level fields that differ, whole; a field to be cleared is null."""
+    return {
+        key: wanted.get(key)
+        for key in dict.fromkeys([*current, *wanted])
+        if differences(_only(current, [key]), _only(wanted, [key]))
+    }
+
+
+def _only(assistant: JsonObject, keys: Iterable[str]) -> JsonObject:
+    return {key: assistant.get(key) for key in keys}
+
+
+def _bounds_after(page: list[JsonObject]) -> dict[str, str]:
+    """Vapi's order is not documented: follow the one that the page shows."""
+    first, last = page[0].get("createdAt"), page[-1].get("createdAt")
+    if not isinstance(first, str) or not isinstance(last, str):
+        raise IntegrationContractError("Vapi sent assistants without a creation time.")
+    return {"createdAtGe" if last > first else "createdAtLe": last}
+
+
+def _refuse_if_changed(before: JsonObject, current: JsonObject) -> None:
+    changed = differences(before, current)
+    if changed:
+        raise AssistantChangedSinceError(
+            "Somebody changed the assistant in Vapi after it was read. Nothing was deployed; "
+            "look at their change and deploy again.",
+            changed=changed,
+        )
+
+
+def _not_taken(
+    assistant_id: str, wrong: list[str], unclear: IntegrationError | None
+) -> IntegrationError:
+    if unclear is None:
+        return _not_verified(assistant_id, wrong, restored=True)
+    return DeployUnconfirmedError(
+        "Vapi did not confirm the change, and a moment later the assistant was as before. "
+        "Ask for the same again; that is safe even if the change still arrives.",
+        assistant_id=assistant_id,
+        cause=unclear.code,
+    )
+
+
+def _not_verified(assistant_id: str, wrong: list[str], *, restored: bool) -> DeployNotVerifiedError:
+    outcome = (
+        "The assistant is as it was before."
+        if restored
+        else "It could NOT be put back: restore the assistant in Vapi's version history now."
+    )
+    return DeployNotVerifiedError(
+        f"Vapi did not store what was sent ({', '.join(wrong[:5])}). {outcome}",
+        assistant_id=assistant_id,
+        wrong=wrong,
+        restored=restored,
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,233 @@
+"""Which processes Mission Control is made of, for given settings."""
+
+import socket
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import mission_control
+from mission_control.core.settings import Settings
+from mission_control.supervisor import embedded_redis
+from mission_control.supervisor.readiness import (
+    Probe,
+    accepts_connections,
+    answers_http,
+    answers_redis,
+    worker_listens,
+    written_since_start,
+)
+
+# What the stand-ins have no business with.
+CREDENTIALS = (
+    "vapi_api_key", "close_api_key", "openai_api_key", "mc_secret_key", "database_url", "redis_url",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One process: how to start it, how to see that it is ready, how long it may take to stop.
+
+    Parts with a lower `stop_step` stop first. An `essential` part that does not come up ends the
+    start; the others are tried again and again. `ready=None` means: with its first breath.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    ready: Probe | None = None
+    after: tuple[str, ...] = ()
+    stop_step: int = 0
+    grace_seconds: float = 3.0
+    essential: bool = False
+    runs_once: bool = False
+    stand_in: bool = False
+    host: str = "127.0.0.1"
+    port: int | None = None
+    port_setting: str | None = None
+
+
+def with_free_redis_port(settings: Settings) -> Settings:
+    """Settings in which `MC_REDIS_PORT=0` has become a port that is free now."""
+    if not settings.redis_is_embedded or settings.mc_redis_port != 0:
+        return settings
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return settings.model_copy(update={"mc_redis_port": probe.getsockname()[1]})
+
+
+def parts_for(settings: Settings) -> list[Part]:
+    """Every part, in the order in which they are listed to a person.
+
+    Raises:
+        RedisServerMissingError: Redis is not configured, and there is none to start.
+    """
+    return [
+        *([_redis(settings)] if settings.redis_is_embedded else []),
+        _migrations(settings),
+        _api(settings),
+        _worker(settings),
+        _beat(settings),
+        *([_sandbox_model(settings)] if settings.model_is_stand_in else []),
+        *(
+            [_sandbox_vapi(settings)]
+            if settings.vapi_is_stand_in and not settings.vapi_base_url
+            else []
+        ),
+        _console(settings),
+    ]
+
+
+def _redis(settings: Settings) -> Part:
+    server = embedded_redis.find_server()
+    embedded_redis.prepare_socket_directory(settings)
+    return Part(
+        name="redis",
+        command=tuple(embedded_redis.server_command(settings, server)),
+        ready=answers_redis(settings.redis),
+        essential=True,
+        stop_step=3,
+        grace_seconds=1.0,
+        port=settings.mc_redis_port,
+        port_setting="MC_REDIS_PORT",
+    )
+
+
+def _migrations(settings: Settings) -> Part:
+    return Part(
+        name="migrations",
+        command=_python("mission_control.supervisor.migrations"),
+        environment=_environment(settings),
+        essential=True,
+        runs_once=True,
+    )
+
+
+def _api(settings: Settings) -> Part:
+    host, port = settings.mc_host, settings.mc_api_port
+    return Part(
+        name="api",
+        command=_python(
+            "uvicorn",
+            "mission_control.api.app:app",
+            *("--host", host, "--port", str(port)),
+            *("--ws", "websockets-sansio", "--ws-per-message-deflate", "false"),
+            *("--timeout-graceful-shutdown", "5", "--no-access-log"),
+        ),
+        environment=_environment(settings),
+        ready=answers_http(_reachable(host), port, "/healthz"),
+        after=_storage(settings),
+        essential=True,
+        grace_seconds=5.2,
+        host=host,
+        port=port,
+        port_setting="MC_API_PORT",
+    )
+
+
+def _worker(settings: Settings) -> Part:
+    return Part(
+        name="worker",
+        command=_celery(
+            "worker",
+            *("-Q", "engine,default", "-P", "prefork", "-c", str(settings.mc_worker_processes)),
+            *(
+                "--without-gossip",
+                "--without-mingle",
+                "-n",
+                f"mission-control-{settings.mc_api_port}@%h",
+            ),
+        ),
+        # A worker told to end gives its unfinished jobs back instead of finishing them.
+        environment=_environment(settings) | {"REMAP_SIGTERM": "SIGQUIT"},
+        ready=worker_listens(settings.redis),
+        after=_storage(settings),
+        stop_step=1,
+    )
+
+
+def _beat(settings: Settings) -> Part:
+    schedule = settings.data_dir / "beat-schedule"
+    return Part(
+        name="beat",
+        command=_celery("beat", "-s", str(schedule), "--pidfile="),
+        environment=_environment(settings),
+        ready=written_since_start(schedule.parent, f"{schedule.name}*"),
+        after=_storage(settings),
+    )
+
+
+def _sandbox_model(settings: Settings) -> Part:
+    port = settings.sandbox_model_port
+    return Part(
+        name="sandbox-model",
+        command=_python("mission_control.sandbox.model_server", "--port", str(port)),
+        environment=_environment(_without_credentials(settings)),
+        ready=accepts_connections("127.0.0.1", port),
+        stand_in=True,
+        stop_step=2,
+        grace_seconds=0.3,
+        port=port,
+        port_setting="MC_API_PORT + 1",
+    )
+
+
+def _sandbox_vapi(settings: Settings) -> Part:
+    port, data = settings.sandbox_vapi_port, settings.data_dir / "sandbox-vapi.json"
+    return Part(
+        name="sandbox-vapi",
+        command=_python(
+            "mission_control.sandbox.vapi_server", "--port", str(port), "--data-file", str(data)
+        ),
+        environment=_environment(_without_credentials(settings)),
+        ready=accepts_connections("127.0.0.1", port),
+        stand_in=True,
+        stop_step=2,
+        grace_seconds=0.3,
+        port=port,
+        port_setting="MC_API_PORT + 2",
+    )
+
+
+def _console(settings: Settings) -> Part:
+    host, port = settings.mc_host, settings.mc_ui_port
+    script = Path(mission_control.__file__).parent / "ui" / "streamlit_app.py"
+    return Part(
+        name="console",
+        command=_python(
+            *("streamlit", "run", str(script), "--server.headless", "true"),
+            *("--server.address", host, "--server.port", str(port)),
+            *("--browser.gatherUsageStats", "false", "--server.fileWatcherType", "none"),
+        ),
+        environment=_environment(settings),
+        ready=answers_http(_reachable(host), port, "/_stcore/health"),
+        host=host,
+        port=port,
+        port_setting="MC_UI_PORT",
+    )
+
+
+def _storage(settings: Settings) -> tuple[str, ...]:
+    return ("redis", "migrations") if settings.redis_is_embedded else ("migrations",)
+
+
+def _python(module: str, *arguments: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", module, *arguments)
+
+
+def _celery(*arguments: str) -> tuple[str, ...]:
+    return _python("celery", "-A", "mission_control.worker.main:celery_app", *arguments)
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    inherited = settings.environment()
+    inherited.pop("PYTHONDONTWRITEBYTECODE", None)  # compiling anew at every start takes seconds
+    return inherited | {"PYTHONUNBUFFERED": "1"}
+
+
+def _without_credentials(settings: Settings) -> Settings:
+    return settings.model_copy(update=dict.fromkeys(CREDENTIALS))
+
+
+def _reachable(host: str) -> str:
+    return "127.0.0.1" if host in {"0.0.0.0", "::", ""} else host  # noqa: S104  # compared, not bound

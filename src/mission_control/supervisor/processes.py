@@ -1,0 +1,92 @@
+"""Child processes that do not outlive us, each the head of a group that can be ended as a whole."""
+
+import asyncio
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from asyncio.subprocess import DEVNULL, Process
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+PR_SET_PDEATHSIG = 1
+LINUX_C_LIBRARY = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+@dataclass(frozen=True)
+class Child:
+    """A process and what it says, stdout and stderr together."""
+
+    process: Process
+    output: asyncio.StreamReader
+    pipe: asyncio.ReadTransport
+
+
+async def spawn(command: Sequence[str], environment: Mapping[str, str]) -> Child:
+    """Start a process in a session of its own.
+
+    The pipe is ours and not asyncio's: there, a process counts as running for as long as a
+    grandchild keeps its output open.
+    """
+    reading, writing = os.pipe()
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=DEVNULL,
+            stdout=writing,
+            stderr=writing,
+            env=environment,
+            start_new_session=True,  # Ctrl-C in the terminal reaches us alone; we decide the order
+            preexec_fn=dies_with_us(),
+        )
+    except OSError:
+        os.close(reading)
+        raise
+    finally:
+        os.close(writing)
+    output = asyncio.StreamReader()
+    pipe, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(output), os.fdopen(reading, "rb", buffering=0)
+    )
+    return Child(process, output, pipe)
+
+
+def signal_group(pid: int, number: signal.Signals) -> None:
+    try:
+        os.killpg(pid, number)
+    except (ProcessLookupError, PermissionError):
+        return
+
+
+def runs(pid: int, command: Sequence[str]) -> bool:
+    """Whether this process is still the one we started: numbers are given out again."""
+    if LINUX_C_LIBRARY is not None:
+        with suppress(OSError):
+            return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[:-1] == [
+                *map(os.fsencode, command)
+            ]
+        return False
+    told = subprocess.run(  # noqa: S603  # a fixed program and a number
+        ["/bin/ps", "-ww", "-o", "command=", "-p", str(pid)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return told.stdout.strip() == " ".join(command)
+
+
+def dies_with_us() -> Callable[[], None] | None:
+    """A `preexec_fn` that makes the child end when we are killed. Linux alone can do it."""
+    library, parent = LINUX_C_LIBRARY, os.getpid()
+    if library is None:
+        return None
+
+    def ask_the_kernel() -> None:
+        library.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:  # it died before we asked
+            os._exit(1)
+
+    return ask_the_kernel

@@ -1,0 +1,253 @@
+"""`mission-control up`: starts every part in order, keeps it alive, and stops it in order."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from itertools import groupby
+from os import getpid
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from mission_control.core.clock import utc_now
+from mission_control.core.errors import MissionControlError
+from mission_control.core.settings import Settings
+from mission_control.supervisor.errors import PortTakenError, RedisUnreachableError
+from mission_control.supervisor.keeper import Keeper, Patience
+from mission_control.supervisor.parts import Part, parts_for, with_free_redis_port
+from mission_control.supervisor.processes import runs, signal_group
+from mission_control.supervisor.readiness import answers_redis
+from mission_control.supervisor.state import (
+    SupervisorState,
+    last_state,
+    sole_supervisor,
+    write_state,
+)
+from mission_control.supervisor.terminal import Terminal
+
+REFUSED = 2  # exit code: nothing was started
+FAILED = 1  # exit code: something essential did not come up
+SLOW_START_SECONDS = 60.0
+LEFTOVERS_SECONDS = 7.0
+ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+Callback = Callable[[], Awaitable[None]]
+
+
+async def run(settings: Settings, *, on_ready: Callback | None = None) -> int:
+    """Run every part until Ctrl-C or SIGTERM; a second one kills at once.
+
+    Args:
+        settings: Handed on to the parts through their environment.
+        on_ready: Awaited once, when every part is ready (or a minute has passed). When it raises
+            a MissionControlError, that is said and the parts keep running.
+
+    Returns:
+        The exit code: 0 stopped as asked, 1 an essential part does not come up, 2 refused before
+        anything was started.
+    """
+    terminal = Terminal()
+    try:
+        settings = with_free_redis_port(settings)
+        with sole_supervisor(settings.data_dir):
+            parts = parts_for(settings)
+            await end_leftovers(settings.data_dir, terminal)
+            refuse_taken_ports(parts)
+            await _refuse_unreachable_redis(settings)
+            supervisor = Supervisor(parts, data_dir=settings.data_dir, terminal=terminal)
+            return await supervisor.run(lambda: _welcome(settings, supervisor, terminal, on_ready))
+    except MissionControlError as refusal:
+        terminal.headline(refusal.message, "bold red")
+        return REFUSED
+
+
+class Supervisor:
+    """The parts of one data directory. Use once."""
+
+    def __init__(
+        self,
+        parts: Sequence[Part],
+        *,
+        data_dir: Path,
+        terminal: Terminal,
+        patience: Patience | None = None,
+    ) -> None:
+        self._data_dir = data_dir
+        self._terminal = terminal
+        self._started_at = utc_now()
+        self._stop_wanted = asyncio.Event()
+        self._failure: BaseException | None = None
+        self._keepers = {
+            part.name: Keeper(
+                part,
+                terminal=terminal,
+                logs=data_dir / "logs",
+                patience=patience or Patience(),
+                changed=self._write_state,
+            )
+            for part in parts
+        }
+
+    def not_ready(self) -> list[str]:
+        return [name for name, keeper in self._keepers.items() if not keeper.ready.is_set()]
+
+    async def run(self, on_ready: Callback) -> int:
+        with self._signals():
+            async with self._tasks(on_ready):
+                await self._stop_wanted.wait()
+                await self._stop()
+        return self._verdict()
+
+    # ---------------------------------------------------------------- starting
+
+    @asynccontextmanager
+    async def _tasks(self, on_ready: Callback) -> AsyncGenerator[None]:
+        keeping = {
+            keeper: asyncio.create_task(keeper.keep([self._keepers[n] for n in keeper.part.after]))
+            for keeper in self._keepers.values()
+        }
+        announcing = asyncio.create_task(self._announce(on_ready))
+        for task in (*keeping.values(), announcing):
+            task.add_done_callback(self._notice_failure)
+        try:
+            yield
+        finally:
+            announcing.cancel()
+            for keeper, task in keeping.items():
+                if keeper.state.started_at is None:  # waits for parts that will not come any more
+                    task.cancel()
+            await asyncio.wait(keeping.values(), timeout=2)
+            for task in keeping.values():
+                task.cancel()
+            await asyncio.gather(*keeping.values(), announcing, return_exceptions=True)
+            self._write_state()
+
+    async def _announce(self, on_ready: Callback) -> None:
+        try:
+            async with asyncio.timeout(SLOW_START_SECONDS):
+                for keeper in self._keepers.values():
+                    await keeper.ready.wait()
+        except TimeoutError:
+            late = ", ".join(self.not_ready())
+            self._terminal.headline(f"Still not ready after a minute: {late}.", "bold yellow")
+        try:
+            await on_ready()
+        except MissionControlError as exc:
+            self._terminal.headline(exc.message, "bold red")
+
+    def _notice_failure(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._failure = self._failure or error
+            self._stop_wanted.set()
+
+    # ---------------------------------------------------------------- stopping
+
+    async def _stop(self) -> None:
+        self._terminal.headline("Stopping.")
+        begun = asyncio.get_running_loop().time()
+        for keeper in self._keepers.values():
+            keeper.start_nothing_more()
+        keepers = sorted(self._keepers.values(), key=lambda keeper: keeper.part.stop_step)
+        for _, step in groupby(keepers, key=lambda keeper: keeper.part.stop_step):
+            await asyncio.gather(*(keeper.stop() for keeper in step))
+        seconds = asyncio.get_running_loop().time() - begun
+        self._terminal.headline(f"Everything is stopped, in {seconds:.1f} s.")
+
+    def _verdict(self) -> int:
+        if self._failure is None:
+            return 0
+        if not isinstance(self._failure, MissionControlError):
+            raise self._failure
+        self._terminal.headline(self._failure.message, "bold red")
+        return FAILED
+
+    @contextmanager
+    def _signals(self) -> Generator[None]:
+        loop = asyncio.get_running_loop()
+        for number in ENDING_SIGNALS:
+            loop.add_signal_handler(number, self._signalled)
+        try:
+            yield
+        finally:
+            for number in ENDING_SIGNALS:
+                loop.remove_signal_handler(number)
+
+    def _signalled(self) -> None:
+        if self._stop_wanted.is_set():
+            for keeper in self._keepers.values():
+                keeper.kill()
+        self._stop_wanted.set()
+
+    def _write_state(self) -> None:
+        parts = [keeper.state for keeper in self._keepers.values()]
+        write_state(
+            self._data_dir,
+            SupervisorState(pid=getpid(), started_at=self._started_at, parts=parts),
+        )
+
+
+def refuse_taken_ports(parts: Sequence[Part]) -> None:
+    """Say which port is in the way before anything is started. Raises PortTakenError."""
+    for part in parts:
+        if part.port and not _is_free(part.host, part.port):
+            raise PortTakenError(
+                f"Port {part.port} for {part.name} is taken. "
+                f"Stop what listens there, or set {part.port_setting} to another one.",
+                port=part.port,
+            )
+
+
+async def end_leftovers(
+    data_dir: Path, terminal: Terminal, *, patience_seconds: float = LEFTOVERS_SECONDS
+) -> None:
+    """End what a supervisor that was killed could not stop. Call it as the sole supervisor."""
+    before = last_state(data_dir)
+    left = {
+        part.pid: part
+        for part in (before.parts if before else [])
+        if part.pid is not None and runs(part.pid, part.command)
+    }
+    for pid, part in left.items():
+        terminal.say(part.name, f"still runs from before (pid {pid}), is ended", "yellow")
+        signal_group(pid, signal.SIGTERM)
+    until = asyncio.get_running_loop().time() + patience_seconds
+    while asyncio.get_running_loop().time() < until:
+        if not any(runs(pid, part.command) for pid, part in left.items()):
+            break
+        await asyncio.sleep(0.05)
+    for pid in left:
+        signal_group(pid, signal.SIGKILL)
+
+
+def _is_free(host: str, port: int) -> bool:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+async def _refuse_unreachable_redis(settings: Settings) -> None:
+    if settings.redis_is_embedded or await answers_redis(settings.redis)():
+        return
+    where = urlsplit(settings.redis)
+    raise RedisUnreachableError(
+        f"Redis at {where.hostname}:{where.port or 6379} does not answer, so nothing was started. "
+        "Correct REDIS_URL, or remove it to use the embedded Redis."
+    )
+
+
+async def _welcome(
+    settings: Settings, supervisor: Supervisor, terminal: Terminal, on_ready: Callback | None
+) -> None:
+    late = set(supervisor.not_ready())
+    for name, port in (("console", settings.mc_ui_port), ("api", settings.mc_api_port)):
+        if name not in late:
+            terminal.headline(f"{name:<8} http://{settings.mc_host}:{port}", "bold green")
+    terminal.headline("Ctrl-C stops everything.")
+    if on_ready is not None:
+        await on_ready()

@@ -1,0 +1,28 @@
+"""`celery -A mission_control.worker.main worker`: loads every feature's tasks."""
+
+from celery.signals import setup_logging
+
+from mission_control.api import schedule
+from mission_control.api.deployments import tasks as deployments_tasks
+from mission_control.api.evaluate import tasks as evaluate_tasks
+from mission_control.api.jobs import tasks as jobs_tasks
+from mission_control.api.optimize import tasks as optimize_tasks
+from mission_control.api.queue import celery_app
+from mission_control.core.logging import configure_logging
+from mission_control.core.settings import get_settings
+
+
+@setup_logging.connect(weak=False)
+def _our_logging(**_: object) -> None:
+    """Celery leaves logging alone when somebody listens here."""
+    configure_logging(get_settings().mc_log_level)
+
+
+__all__ = [
+    "celery_app",
+    "deployments_tasks",
+    "evaluate_tasks",
+    "jobs_tasks",
+    "optimize_tasks",
+    "schedule",
+]
