@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from mission_control.integrations import superoptix_client
 from mission_control.integrations.engine_bridge import process as engine_process
 from mission_control.integrations.engine_bridge.location import EngineLocation
 from mission_control.integrations.engine_bridge.process import EngineProcess
@@ -226,6 +227,24 @@ class TestMisbehaving:
             await ask(closed)
         assert await gone(closed.pid or 0, within=1)
 
+    async def test_hanging_ends_it_and_the_next_call_works(
+        self, location: Callable[[str], EngineLocation], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(superoptix_client, "ANSWER_SECONDS", 0.3)
+        client = SuperOptiXClient(
+            location("""
+                for request in requests():
+                    if request["type"] == "doctor":
+                        doctored(request)
+            """)
+        )
+        pid = int((await client.doctor()).python)
+        with pytest.raises(SuperOptiXError, match="did not answer within"):
+            await client.compile_agent(Program(agent_id="remus", playbook={}))
+        assert not is_alive(pid)
+        assert int((await client.doctor()).python) != pid
+        await client.aclose()
+
     async def test_never_ready(self, location: Callable[[str], EngineLocation]) -> None:
         asleep = location("")
         main = asleep.source() / "engine_host" / "__main__.py"
@@ -310,10 +329,13 @@ class TestStopping:
             await starting.start()
 
     @pytest.mark.skipif(sys.platform != "linux", reason="The kernel's promise is Linux's.")
-    async def test_it_dies_with_its_parent(self, location: Callable[[str], EngineLocation]) -> None:
+    async def test_it_dies_with_its_parent(
+        self, location: Callable[[str], EngineLocation], tmp_path: Path
+    ) -> None:
         parent = await asyncio.create_subprocess_exec(
             sys.executable, "-c", PARENT, *map(str, _arguments(location(HONEST))),
             stdout=asyncio.subprocess.PIPE,
+            env=os.environ | {"TMPDIR": str(tmp_path)},  # nobody is left to remove its folder
         )  # fmt: skip
         assert parent.stdout is not None
         pid = int(await parent.stdout.readline())
@@ -396,6 +418,19 @@ class TestLoopsAndForks:
             location(HONEST),
         )
         assert first != second
+
+    def test_uvloop_starts_and_ends_it_too(self, location: Callable[[str], EngineLocation]) -> None:
+        first, second = printed_by(
+            """
+            import uvloop
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                print(runner.run(pid()), runner.run(pid()))
+                runner.run(client.aclose())
+            """,
+            location(HONEST),
+        )
+        assert first == second
+        assert not is_alive(int(first))
 
     def test_another_loop_gets_another_engine_and_the_first_is_ended(
         self, location: Callable[[str], EngineLocation]

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -397,15 +396,3 @@ class TestOptimize:
         assert time.monotonic() - started <= 2
         assert not Path(f"/proc/{pids[0]}").exists()
         assert list((tmp_path / "search").iterdir())
-
-
-def test_no_sentence_for_the_operator_is_missing_or_unfinished() -> None:
-    from typing import get_args
-
-    from mission_control.integrations.engine_bridge.failures import failure
-    from mission_control.integrations.engine_bridge.protocol import ErrorKind
-
-    for kind in get_args(ErrorKind):
-        message = failure(kind, "the reason.").message
-        assert re.fullmatch(r"[A-Z].+\. Nothing was changed\. [A-Z].+\.", message)
-        assert ".." not in message

@@ -440,6 +440,11 @@ class TestDeploying:
                 id="a message beats another legacy prompt",
             ),
             pytest.param(
+                model_with(system("a"), systemPrompt=PROMPT),
+                model_with(system(PROMPT), systemPrompt=PROMPT),
+                id="another legacy prompt that happens to say the new text",
+            ),
+            pytest.param(
                 model_with(system(None), systemPrompt="old"),
                 model_with(system(None), systemPrompt=PROMPT),
                 id="a text beats an empty message",

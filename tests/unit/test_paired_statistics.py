@@ -2,6 +2,7 @@
 
 import math
 from itertools import product
+from random import Random
 from statistics import NormalDist
 
 import numpy as np
@@ -65,11 +66,11 @@ class TestSignFlipPValue:
 
     @given(steps_on_a_grid(most=60), st.randoms(use_true_random=False))
     def test_is_the_same_in_any_order_and_with_the_arms_swapped(
-        self, drawn: tuple[list[int], int], random: object
+        self, drawn: tuple[list[int], int], random: Random
     ) -> None:
         steps, grid = drawn
         shuffled = list(steps)
-        random.shuffle(shuffled)  # type: ignore[attr-defined]
+        random.shuffle(shuffled)
         expected = sign_flip_p_value(differences(steps, grid))
         assert sign_flip_p_value(differences(shuffled, grid)) == pytest.approx(expected, rel=1e-12)
         swapped = differences([-step for step in steps], grid)
@@ -151,11 +152,11 @@ class TestBootstrapInterval:
 
     @given(steps_on_a_grid(most=60), st.randoms(use_true_random=False))
     def test_is_the_same_in_any_order_and_mirrored_with_the_arms_swapped(
-        self, drawn: tuple[list[int], int], random: object
+        self, drawn: tuple[list[int], int], random: Random
     ) -> None:
         steps, grid = drawn
         shuffled = list(steps)
-        random.shuffle(shuffled)  # type: ignore[attr-defined]
+        random.shuffle(shuffled)
         low, high = bootstrap_interval(differences(steps, grid))
         assert bootstrap_interval(differences(shuffled, grid)) == (low, high)
         swapped = bootstrap_interval(differences([-step for step in steps], grid))
@@ -191,7 +192,7 @@ class TestBootstrapInterval:
         assert bootstrap_interval(fine) == pytest.approx(coarse, abs=1e-9)
 
     def test_unchanged_scenarios_do_not_prove_that_none_ever_changes(self) -> None:
-        widths = []
+        widths: list[float] = []
         for n in (5, 20, 100):
             low, high = bootstrap_interval(flips(fixed=0, broken=0, unchanged=n))
             assert low == pytest.approx(-high)

@@ -21,14 +21,14 @@ def findings(source: str, fields: set[str]) -> list[str]:
         tree = ast.parse(source)
     except (SyntaxError, ValueError) as error:
         return [f"the generated file is not Python: {type(error).__name__}"]
-    found = [problem for node in tree.body for problem in _statement(node, fields)]
+    found = [problem for node in tree.body for problem in _statement(node)]
     declared = {name for node in tree.body for name in _declared(node)}
     if declared != fields:
         found.append("the generated fields are not the declared ones")
     return found
 
 
-def _statement(node: ast.stmt, fields: set[str]) -> Iterator[str]:
+def _statement(node: ast.stmt) -> Iterator[str]:
     match node:
         case ast.Expr(value=ast.Constant()):
             return

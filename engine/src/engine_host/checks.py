@@ -5,19 +5,18 @@ import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
 
 import dspy
 import regex
-from superoptix.cli.commands.agent import _MinimalDSPyBDDEvaluator
 
 from engine_host.errors import EngineFailure, cleaned, kind_of
 from engine_host.fields import field_name
 from engine_host.journal import json_text
-from engine_host.messages import Check, CheckResult, Scenario
+from engine_host.messages import Check, CheckKind, CheckResult, Scenario
 from engine_host.models import MeteredLM
+from engine_host.vendor import LexicalScore
 
 _QUOTES = str.maketrans(
     {
@@ -68,18 +67,18 @@ class Scorer:
 
     def __init__(self, source: ModuleType, judge: MeteredLM | None) -> None:
         self._judge = judge
-        self._superoptix = _MinimalDSPyBDDEvaluator(source, Path("no-scenarios.yaml"))
+        self._superoptix = LexicalScore(source)
 
     def score(self, scenario: Scenario, output: dict[str, str]) -> Verdict:
         """Judge one answer; raises `EngineFailure` when a check cannot be decided at all."""
         expected = {field_name(name): value for name, value in scenario.expected.items()}
         projected = {name: output.get(name, "") for name in expected} or output
-        lexical = self._lexical(projected, expected) if expected else None
+        lexical = self._superoptix.of(projected, expected) if expected else None
         checks = scenario.checks or [Check(kind="superoptix")]
         results = tuple(
             self._apply(check, scenario, projected, output, lexical) for check in checks
         )
-        score = sum(result.score for result in results) / len(results)
+        score = round(sum(result.score for result in results) / len(results), 6)
         return Verdict(
             passed=all(result.passed for result in results),
             score=score,
@@ -111,10 +110,6 @@ class Scorer:
                 return _from_lexical(lexical)
             case kind:
                 return _TEXT_CHECKS[kind](check.values, text)
-
-    def _lexical(self, projected: dict[str, str], expected: dict[str, str]) -> float:
-        shown = self._superoptix._actual_to_text(projected)  # noqa: SLF001 - SuperOptiX has no public scorer
-        return float(self._superoptix._evaluate(shown, expected)["confidence_score"])  # noqa: SLF001
 
     def _judged(self, check: Check, scenario: Scenario, text: str) -> CheckResult:
         if self._judge is None:
@@ -210,7 +205,7 @@ def _from_lexical(score: float | None) -> CheckResult:
     )
 
 
-def _result(kind: Any, *, score: float, reason: str) -> CheckResult:
+def _result(kind: CheckKind, *, score: float, reason: str) -> CheckResult:
     passed = score >= 1.0
     return CheckResult(kind=kind, passed=passed, score=score, reason=None if passed else reason)
 

@@ -5,20 +5,15 @@ import importlib.util
 import json
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
-from typing import Any, cast
+from types import ModuleType
+from typing import Any
 
 import dspy
 import yaml
-from superoptix.compiler import agent_compiler
-from superoptix.runners.dspy_runner import DSPyRunner
-from superoptix.superspec.validator import SuperSpecXValidator
 
-from engine_host import audit, environment, fields, prompt
+from engine_host import audit, environment, fields, prompt, vendor
 from engine_host.errors import EngineFailure, cleaned
 from engine_host.fields import Field, mapping, sequence
 from engine_host.journal import json_text
@@ -75,14 +70,7 @@ class Prepared:
 
     def adapter(self) -> dspy.Adapter:
         """The adapter that SuperOptiX's own runner would choose for this playbook."""
-        runner = DSPyRunner.__new__(DSPyRunner)  # only its choice; it would want a project
-        try:
-            config = runner._resolve_dspy_adapter_config(self.spec)  # noqa: SLF001
-            chosen = runner._choose_adapter_type(config, self.spec)  # noqa: SLF001
-            adapter = runner._build_dspy_adapter(chosen, False, False, 1)  # noqa: FBT003, SLF001
-        except (AttributeError, TypeError, ValueError):
-            adapter = None
-        return cast("dspy.Adapter", adapter or dspy.ChatAdapter())
+        return vendor.adapter(self.spec)
 
     def arguments(self, given: dict[str, str]) -> dict[str, str]:
         """The inputs of one run under the program's names; refuses missing and unknown ones."""
@@ -213,33 +201,10 @@ def _compile(root: Path, skeleton: dict[str, Any]) -> Path:
     playbook.write_text(yaml.safe_dump(skeleton), encoding="utf-8")
     artefact = root / "bots/agents/agent/pipelines/agent_pipeline.py"
     artefact.unlink(missing_ok=True)
-    with _quiet():
-        _ProjectCompiler(root).compile(
-            SimpleNamespace(name="agent", cloud=True, local=False, provider="openai", model="none")
-        )
+    vendor.compile_project(root)
     if not artefact.exists():
         raise EngineFailure("playbook", "SuperOptiX did not write a program for this playbook.")
     return artefact
-
-
-class _ProjectCompiler(agent_compiler.AgentCompiler):
-    """SuperOptiX's compiler in a directory of our choice; it would look around the working directory."""
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        super().__init__()
-
-    def _find_project_root(self) -> Path:
-        return self._root
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    agent_compiler.console.quiet = True
-    try:
-        yield
-    finally:
-        agent_compiler.console.quiet = False
 
 
 def _imported(name: str, path: Path) -> ModuleType:
@@ -288,8 +253,7 @@ def _objections(playbook: dict[str, Any]) -> list[str]:
     copy = json.loads(json.dumps(playbook, default=str))
     mapping(copy.get("spec")).pop("protocols", None)
     try:
-        result = mapping(SuperSpecXValidator().validate(copy))
+        found = vendor.objections(copy)
     except Exception as error:  # noqa: BLE001 - a crash of the validator is a finding about the playbook
         return [f"SuperSpec's validator cannot read this playbook: {cleaned(error)[:120]}"]
-    found = [*sequence(result.get("errors")), *sequence(result.get("warnings"))]
     return [f"SuperSpec: {cleaned(text)[:200]}" for text in found]

@@ -1,5 +1,7 @@
 """What surrounds the engine: a scrubbed environment, resource limits, a private directory, the heavy imports."""
 
+# pyright: reportUnusedImport=false
+
 import contextlib
 import logging
 import os
@@ -86,7 +88,8 @@ def load() -> None:
         import numpy.linalg  # noqa: F401, I001, PLC0415
         import superoptix  # noqa: F401, PLC0415
         import dspy  # noqa: F401, PLC0415
-        from superoptix.cli.commands import agent  # noqa: F401, PLC0415
+
+        from engine_host import vendor  # noqa: F401, PLC0415
 
         _never_pay_stragglers_twice()
         for name in ("dspy", "gepa", "optuna", "LiteLLM", "httpx"):

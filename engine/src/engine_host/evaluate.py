@@ -3,10 +3,11 @@
 import contextvars
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
+
+import dspy
 
 from engine_host import compiler
 from engine_host.checks import Scorer, Verdict
@@ -114,7 +115,7 @@ class Bench:
                 raise
         return finished
 
-    def _once(self, program: object, scenario: Scenario, repetition: int) -> Outcome:
+    def _once(self, program: dspy.Module, scenario: Scenario, repetition: int) -> Outcome:
         bucket = Bucket()
         USED.set(bucket)
         started = time.perf_counter()
@@ -156,8 +157,8 @@ def require_some(outcomes: list[Outcome]) -> None:
     """Raise with the dominant kind when nothing could be measured."""
     if any(outcome.verdict for outcome in outcomes):
         return
-    kinds = Counter(outcome.error_kind for outcome in outcomes if outcome.error_kind)
-    kind = kinds.most_common(1)[0][0]
+    kinds: list[ErrorKind] = [outcome.error_kind for outcome in outcomes if outcome.error_kind]
+    kind = max(kinds, key=kinds.count)
     detail = next(item.error_detail for item in outcomes if item.error_kind == kind)
     raise EngineFailure(kind, f"No scenario could be measured ({len(outcomes)} tried): {detail}")
 

@@ -3,12 +3,11 @@
 import keyword
 import re
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, cast
 
 import dspy
-from superoptix.compiler.agent_compiler import AgentCompiler, to_snake_case
 
+from engine_host import vendor
 from engine_host.errors import EngineFailure
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -39,13 +38,13 @@ def sequence(value: object) -> list[Any]:
 
 def field_name(name: str) -> str:
     """The name a field has in the compiled program; SuperOptiX snake-cases what the playbook says."""
-    return cast("str", to_snake_case(name))
+    return vendor.snake_case(name)
 
 
 def read(spec: dict[str, Any], warnings: list[str]) -> tuple[list[Field], list[Field]]:
     """Inputs and outputs as SuperOptiX would resolve them, refusing what could not work."""
     try:
-        inputs, outputs = _resolver()._resolve_signature_fields(spec)  # noqa: SLF001 - its rule, not ours
+        inputs, outputs = vendor.signature_fields(spec)
     except (TypeError, AttributeError, ValueError) as error:
         raise EngineFailure(
             "playbook", "The declared input or output fields cannot be read."
@@ -64,11 +63,6 @@ def read(spec: dict[str, Any], warnings: list[str]) -> tuple[list[Field], list[F
     if len(names) > _MOST_FIELDS:
         raise EngineFailure("playbook", f"The playbook declares more than {_MOST_FIELDS} fields.")
     return found
-
-
-@cache
-def _resolver() -> AgentCompiler:
-    return AgentCompiler.__new__(AgentCompiler)  # only its reading of fields; no project needed
 
 
 def _field(item: dict[str, Any], warnings: list[str]) -> Field:

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -77,7 +77,7 @@ class Meter:
             raise Halt("budget_minutes")
 
     @contextmanager
-    def flight(self, role: str, characters: int) -> Iterator[None]:
+    def flight(self, role: str, characters: int) -> Generator[None]:
         """Hold money back for one call while it is under way."""
         reserved = self._reserve(role, characters)
         try:
@@ -89,18 +89,22 @@ class Meter:
 
     def _reserve(self, role: str, characters: int) -> float:
         with self._changed:
-            flying = self._in_flight.setdefault(role, [])
-            while self.limits.usd is not None and role not in self._dearest and flying:
-                # What a call of this role costs is not known yet: one at a time until it is.
+            while not self._may_start(role, characters):
+                if not any(self._in_flight.values()):
+                    raise Halt("budget_usd")
                 self._changed.wait(0.2)
                 self.check()
             expected = self._expected(role, characters)
-            if self.limits.usd is not None:
-                pending = sum(sum(calls) for calls in self._in_flight.values())
-                if self.spent() + pending + expected > self.available():
-                    raise Halt("budget_usd")
-            flying.append(expected)
+            self._in_flight.setdefault(role, []).append(expected)
             return expected
+
+    def _may_start(self, role: str, characters: int) -> bool:
+        if self.limits.usd is None:
+            return True
+        if role not in self._dearest and self._in_flight.get(role):
+            return False  # what a call of this role costs is not known yet: one until it is
+        pending = sum(sum(calls) for calls in self._in_flight.values())
+        return self.spent() + pending + self._expected(role, characters) <= self.available()
 
     def _expected(self, role: str, characters: int) -> float:
         usd, longest = self._dearest.get(role, (0.0, 1))

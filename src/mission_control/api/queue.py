@@ -8,7 +8,7 @@ from uuid import UUID
 from celery import Celery
 
 from mission_control.core.settings import get_settings
-from mission_control.data.jobs import JobKind
+from mission_control.core.words import JobKind
 
 ResultT = TypeVar("ResultT")
 

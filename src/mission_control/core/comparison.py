@@ -90,6 +90,7 @@ class ScenarioScore:
         return None not in self.outcomes
 
     def mean(self, *, unmeasured_as: float = 0.0) -> float:
+        """The share of repetitions that passed."""
         filled = [unmeasured_as if outcome is None else outcome for outcome in self.outcomes]
         return sum(filled) / len(filled)
 
@@ -188,22 +189,32 @@ class _Pair:
     scenario_id: str
     baseline: ScenarioScore
     candidate: ScenarioScore
+    measured: bool
+    before: float
+    after: float
 
-    @property
-    def measured(self) -> bool:
-        return self.baseline.measured and self.candidate.measured
+    @classmethod
+    def of(cls, baseline: ScenarioScore, candidate: ScenarioScore) -> Self:
+        return cls(
+            scenario_id=baseline.scenario_id,
+            baseline=baseline,
+            candidate=candidate,
+            measured=baseline.measured and candidate.measured,
+            before=baseline.mean(),
+            after=candidate.mean(),
+        )
 
     @property
     def fixed(self) -> bool:
-        return self.baseline.mean() < 0.5 < self.candidate.mean()
+        return self.before < 0.5 < self.after
 
     @property
     def broken(self) -> bool:
-        return self.candidate.mean() < 0.5 < self.baseline.mean()
+        return self.after < 0.5 < self.before
 
     @property
     def anchor_broken(self) -> bool:
-        return self.measured and self.baseline.mean() == 1 and self.broken
+        return self.measured and self.before == 1 and self.broken
 
     @property
     def anchor_in_doubt(self) -> bool:
@@ -216,7 +227,7 @@ def _pair_up(baseline: Sequence[ScenarioScore], candidate: Sequence[ScenarioScor
         raise ScenariosDifferError(
             only_baseline=before.keys() - after.keys(), only_candidate=after.keys() - before.keys()
         )
-    return [_Pair(id_, before[id_], after[id_]) for id_ in sorted(before)]
+    return [_Pair.of(before[id_], after[id_]) for id_ in sorted(before)]
 
 
 def _by_id(scores: Sequence[ScenarioScore]) -> dict[str, ScenarioScore]:
@@ -257,8 +268,8 @@ class _Numbers:
         """None for no pairs."""
         if not pairs:
             return None
-        before = [pair.baseline.mean() for pair in pairs]
-        after = [pair.candidate.mean() for pair in pairs]
+        before = [pair.before for pair in pairs]
+        after = [pair.after for pair in pairs]
         differences = _differences(pairs, before, after)
         low, high = bootstrap_interval(differences)
         return cls(
@@ -299,14 +310,10 @@ def _grid(pairs: list[_Pair]) -> int:
     Rounding to the finest grid treats both arms alike, so the permutation test keeps its level;
     it moves a scenario's difference by a fifth of a point at most.
     """
-    outcomes = {
-        outcome for pair in pairs for outcome in pair.baseline.outcomes + pair.candidate.outcomes
-    }
-    repetitions = {
-        len(score.outcomes) for pair in pairs for score in (pair.baseline, pair.candidate)
-    }
-    exact = math.lcm(*repetitions) if outcomes <= {0, 1, None} else FINEST_GRID
-    return min(exact, FINEST_GRID)
+    scores = [score for pair in pairs for score in (pair.baseline, pair.candidate)]
+    yes_or_no = all({0, 1, None}.issuperset(score.outcomes) for score in scores)
+    repetitions = {len(score.outcomes) for score in scores}
+    return min(math.lcm(*repetitions), FINEST_GRID) if yes_or_no else FINEST_GRID
 
 
 def _survives_the_unmeasured(pairs: list[_Pair], *, gain: bool) -> bool:
@@ -368,7 +375,9 @@ def _rule_on_significant(
 
 
 def _too_few(numbers: _Numbers) -> _Ruling:
-    reason = f"{numbers.told()}, and fewer than {FEWEST_SCENARIOS} scenarios cannot show any difference"
+    reason = (
+        f"{numbers.told()}, and fewer than {FEWEST_SCENARIOS} scenarios cannot show any difference"
+    )
     return _Ruling("not_enough_data", reason, more_scenarios_help=True)
 
 

@@ -95,6 +95,7 @@ def _final(*, as_json: bool, sinks: tuple[Sink, ...]) -> list[Processor]:
     # Tracebacks are plain on purpose: the rich ones print local variables, and with them secrets.
     return [
         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+        _without_colours,
         structlog.processors.format_exc_info,
         redact,
         pass_on,
@@ -102,6 +103,11 @@ def _final(*, as_json: bool, sinks: tuple[Sink, ...]) -> list[Processor]:
         if as_json
         else structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
     ]
+
+
+def _without_colours(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    event.pop("color_message", None)  # uvicorn says everything twice
+    return event
 
 
 def _tame_libraries(level: int) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, func, select, update
@@ -11,28 +10,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from mission_control.core.clock import utc_now
 from mission_control.core.errors import NotFoundError
+from mission_control.core.words import AgentStatus, AgentType, VersionOrigin
 from mission_control.data.base import Base, Record
 from mission_control.data.pages import Cursor, Page, page_of
-
-
-class AgentType(StrEnum):
-    PHONE_BOT = "phone_bot"
-    WEBHOOK = "webhook"
-    STANDALONE = "standalone"
-
-
-class AgentStatus(StrEnum):
-    LIVE = "live"
-    DEV = "dev"
-    OPTIMIZING = "optimizing"
-    ERROR = "error"
-
-
-class VersionOrigin(StrEnum):
-    IMPORT = "import"
-    EDIT = "edit"
-    OPTIMIZATION = "optimization"
-    ROLLBACK = "rollback"
 
 
 class Agent(Base):

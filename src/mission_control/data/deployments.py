@@ -1,7 +1,6 @@
 """Deployments: a version put on a target, with what was there before."""
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -10,20 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from mission_control.core.errors import NotFoundError
+from mission_control.core.words import DeploymentStatus, DeploymentTarget
 from mission_control.data.base import Record
 from mission_control.data.pages import Cursor, Page, page_of
-
-
-class DeploymentTarget(StrEnum):
-    VAPI = "vapi"
-    LOCAL = "local"
-
-
-class DeploymentStatus(StrEnum):
-    PENDING = "pending"  # the row is there before anything leaves the process
-    VERIFIED = "verified"  # read back from the target, field by field
-    FAILED = "failed"  # the target is as it was
-    ROLLED_BACK = "rolled_back"
 
 
 class Deployment(Record):

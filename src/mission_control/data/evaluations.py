@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
-from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -12,30 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from mission_control.core.errors import NotFoundError
+from mission_control.core.words import EvaluationPurpose, RunStatus, ScenarioStatus
 from mission_control.data.base import Record
 from mission_control.data.pages import Cursor, Page, page_of
-
-
-class EvaluationPurpose(StrEnum):
-    CHECK = "check"  # somebody asked
-    BASELINE = "baseline"  # somebody asked, and later ones are held against it
-    RERUN = "rerun"  # only what failed or errored in another one: never compared
-    COMPARISON_BASELINE = "comparison_baseline"  # the test split, before an optimization
-    COMPARISON_CANDIDATE = "comparison_candidate"  # the test split, after it
-
-
-class RunStatus(StrEnum):
-    QUEUED = "queued"
-    RUNNING = "running"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
-class ScenarioStatus(StrEnum):
-    PASSED = "passed"
-    FAILED = "failed"
-    ERROR = "error"
 
 
 class Evaluation(Record):

@@ -1,7 +1,6 @@
 """Executions: one run of an agent on one input."""
 
 from decimal import Decimal
-from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -9,12 +8,8 @@ from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from mission_control.core.words import ExecutionStatus
 from mission_control.data.base import Record
-
-
-class ExecutionStatus(StrEnum):
-    COMPLETED = "completed"
-    FAILED = "failed"
 
 
 class Execution(Record):

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -12,24 +11,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from mission_control.core.clock import utc_now
 from mission_control.core.errors import NotFoundError
+from mission_control.core.words import JobKind, JobStatus
 from mission_control.data.base import Record
 from mission_control.data.pages import Cursor, Page, page_of
-
-
-class JobKind(StrEnum):
-    EVALUATE = "evaluate"
-    OPTIMIZE = "optimize"
-    DEPLOY = "deploy"
-    ROLLBACK = "rollback"
-
-
-class JobStatus(StrEnum):
-    QUEUED = "queued"
-    RUNNING = "running"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
 
 OPEN = (JobStatus.QUEUED, JobStatus.RUNNING)
 

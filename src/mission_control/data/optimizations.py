@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
-from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -12,16 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from mission_control.core.errors import NotFoundError
+from mission_control.core.words import RunStatus, Verdict
 from mission_control.data.base import Record
-from mission_control.data.evaluations import RunStatus
 from mission_control.data.pages import Cursor, Page, page_of
-
-
-class Verdict(StrEnum):
-    BETTER = "better"
-    WORSE = "worse"
-    NO_DIFFERENCE_SHOWN = "no_difference_shown"
-    NOT_ENOUGH_DATA = "not_enough_data"
 
 
 class Optimization(Record):

@@ -76,9 +76,9 @@ class UnitOfWork:
         traceback: TracebackType | None,
     ) -> None:
         try:
-            if exc_type is not None or self._readonly:
+            if exc_type is not None:
                 await self._session.rollback()
-            else:
+            elif not self._readonly:  # a rollback would also forget what was read
                 await self._commit()
         finally:
             await self._session.close()

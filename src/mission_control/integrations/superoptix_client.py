@@ -1,5 +1,6 @@
 """The one part of the product that knows SuperOptiX: compile, evaluate, optimize and run agents."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
@@ -10,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from mission_control.core import playbook as playbooks
 from mission_control.core.settings import Settings
+from mission_control.core.words import OptimizerName
 from mission_control.integrations.engine_bridge.failures import UNCHANGED, failure
 from mission_control.integrations.engine_bridge.location import EngineLocation
 from mission_control.integrations.engine_bridge.process import EngineProcess
@@ -31,7 +33,6 @@ from mission_control.integrations.engine_bridge.protocol import (
     Model,
     Optimize,
     Optimized,
-    OptimizerName,
     Program,
     Progressed,
     Ran,
@@ -42,6 +43,9 @@ from mission_control.integrations.engine_bridge.protocol import (
     TrialFinished,
 )
 from mission_control.integrations.errors import SuperOptiXError
+
+# Only an engine that hangs takes this long, on the slowest machine and while it still starts.
+ANSWER_SECONDS = 120.0
 
 AnswerT = TypeVar("AnswerT", bound=BaseModel)
 
@@ -115,7 +119,9 @@ class SuperOptiXClient:
     async def run_agent(self, program: Program, inputs: Mapping[str, str], *, model: Model) -> Ran:
         """One execution on one input."""
         message = Run(id=_new_id(), program=program, inputs=dict(inputs), model=model)
-        return await self._ask(message, Ran)
+        # A program may call its model more than once, and each call may be repeated.
+        patience = 2 * model.timeout_seconds * (model.retries + 1)
+        return await self._ask(message, Ran, model_seconds=patience)
 
     async def get_agent_status(self, program: Program) -> AgentEngineStatus:
         """Whether the agent compiles, and into what, in which versions."""
@@ -244,10 +250,20 @@ class SuperOptiXClient:
 
     # ---------------------------------------------------------------- engines
 
-    async def _ask(self, message: ToEngine, answer: type[AnswerT]) -> AnswerT:
-        kept = _Kept(UNCHANGED, UNCHANGED)
-        async with aclosing(_answers(self._warm_engine(), message, kept)) as answers:
-            return _expected(await anext(answers), answer)
+    async def _ask(
+        self, message: ToEngine, answer: type[AnswerT], *, model_seconds: float = 0
+    ) -> AnswerT:
+        engine, kept = self._warm_engine(), _Kept(UNCHANGED, UNCHANGED)
+        seconds = ANSWER_SECONDS + model_seconds
+        try:
+            async with (
+                asyncio.timeout(seconds),
+                aclosing(_answers(engine, message, kept)) as answers,
+            ):
+                return _expected(await anext(answers), answer)
+        except TimeoutError:
+            await engine.close()
+            raise failure("crashed", f"it did not answer within {seconds:.0f} seconds") from None
 
     def _warm_engine(self) -> EngineProcess:
         if self._warm is not None and not self._warm.is_ours():

@@ -54,6 +54,7 @@ class Keeper:
         self._stopping = asyncio.Event()
         self._process: Process | None = None
         self._last_words: deque[str] = deque(maxlen=LAST_WORDS)
+        self._said_last_time: list[str] = []
 
     async def keep(self, after: Sequence["Keeper"]) -> None:
         """Once the parts before it are ready, run it until `stop`, or until its one thing is done.
@@ -219,9 +220,12 @@ class Keeper:
         )
 
     def _say_last_words(self) -> None:
-        for line in self._last_words:
-            self._terminal.say(self.part.name, line, "dim")
+        words = [*self._last_words]
         self._last_words.clear()
+        if words != self._said_last_time:
+            for line in words:
+                self._terminal.say(self.part.name, line, "dim")
+        self._said_last_time = words
 
 
 def _meaning(code: int) -> str:

@@ -17,6 +17,7 @@ from mission_control.supervisor.readiness import (
     worker_listens,
     written_since_start,
 )
+from mission_control.supervisor.schema import schema_is_current
 
 # What the stand-ins have no business with.
 CREDENTIALS = (
@@ -28,7 +29,8 @@ CREDENTIALS = (
 class Part:
     """One process: how to start it, how to see that it is ready, how long it may take to stop.
 
-    Parts with a lower `stop_step` stop first. An `essential` part that does not come up ends the
+    Parts with a lower `stop_step` stop first; the longest graces of all steps add up to less than
+    ten seconds. An `essential` part that does not come up ends the
     start; the others are tried again and again. `ready=None` means: with its first breath.
     """
 
@@ -56,17 +58,36 @@ def with_free_redis_port(settings: Settings) -> Settings:
         return settings.model_copy(update={"mc_redis_port": probe.getsockname()[1]})
 
 
+def port_is_free(part: Part) -> bool:
+    """Whether the part could listen where it wants to; true for a part that does not listen."""
+    if not part.port:
+        return True
+    family = socket.AF_INET6 if ":" in part.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((part.host, part.port))
+        except OSError:
+            return False
+    return True
+
+
 def parts_for(settings: Settings) -> list[Part]:
     """Every part, in the order in which they are listed to a person.
 
     Raises:
         RedisServerMissingError: Redis is not configured, and there is none to start.
     """
-    return [
+    # What the API and the worker stand on; the rest gives way to them, so that they are there soon.
+    foundation = [
         *([_redis(settings)] if settings.redis_is_embedded else []),
-        _migrations(settings),
-        _api(settings),
-        _worker(settings),
+        *([] if schema_is_current(settings) else [_migrations(settings)]),
+    ]
+    ground = tuple(part.name for part in foundation)
+    return [
+        *foundation,
+        _api(settings, after=ground),
+        _worker(settings, after=ground),
         _beat(settings),
         *([_sandbox_model(settings)] if settings.model_is_stand_in else []),
         *(
@@ -80,7 +101,6 @@ def parts_for(settings: Settings) -> list[Part]:
 
 def _redis(settings: Settings) -> Part:
     server = embedded_redis.find_server()
-    embedded_redis.prepare_socket_directory(settings)
     return Part(
         name="redis",
         command=tuple(embedded_redis.server_command(settings, server)),
@@ -103,29 +123,29 @@ def _migrations(settings: Settings) -> Part:
     )
 
 
-def _api(settings: Settings) -> Part:
+def _api(settings: Settings, *, after: tuple[str, ...]) -> Part:
     host, port = settings.mc_host, settings.mc_api_port
     return Part(
         name="api",
         command=_python(
             "uvicorn",
-            "mission_control.api.app:app",
+            *("--factory", "mission_control.api.app:application"),
             *("--host", host, "--port", str(port)),
             *("--ws", "websockets-sansio", "--ws-per-message-deflate", "false"),
-            *("--timeout-graceful-shutdown", "5", "--no-access-log"),
+            *("--timeout-graceful-shutdown", "3", "--no-access-log"),
         ),
         environment=_environment(settings),
         ready=answers_http(_reachable(host), port, "/healthz"),
-        after=_storage(settings),
+        after=after,
         essential=True,
-        grace_seconds=5.2,
+        grace_seconds=3.6,
         host=host,
         port=port,
         port_setting="MC_API_PORT",
     )
 
 
-def _worker(settings: Settings) -> Part:
+def _worker(settings: Settings, *, after: tuple[str, ...]) -> Part:
     return Part(
         name="worker",
         command=_celery(
@@ -141,8 +161,9 @@ def _worker(settings: Settings) -> Part:
         # A worker told to end gives its unfinished jobs back instead of finishing them.
         environment=_environment(settings) | {"REMAP_SIGTERM": "SIGQUIT"},
         ready=worker_listens(settings.redis),
-        after=_storage(settings),
+        after=after,
         stop_step=1,
+        grace_seconds=4.8,  # two for the jobs that are nearly done, the rest for Celery itself
     )
 
 
@@ -153,7 +174,7 @@ def _beat(settings: Settings) -> Part:
         command=_celery("beat", "-s", str(schedule), "--pidfile="),
         environment=_environment(settings),
         ready=written_since_start(schedule.parent, f"{schedule.name}*"),
-        after=_storage(settings),
+        after=("api",),
     )
 
 
@@ -164,6 +185,7 @@ def _sandbox_model(settings: Settings) -> Part:
         command=_python("mission_control.sandbox.model_server", "--port", str(port)),
         environment=_environment(_without_credentials(settings)),
         ready=accepts_connections("127.0.0.1", port),
+        after=("api",),
         stand_in=True,
         stop_step=2,
         grace_seconds=0.3,
@@ -181,6 +203,7 @@ def _sandbox_vapi(settings: Settings) -> Part:
         ),
         environment=_environment(_without_credentials(settings)),
         ready=accepts_connections("127.0.0.1", port),
+        after=("api",),
         stand_in=True,
         stop_step=2,
         grace_seconds=0.3,
@@ -201,14 +224,11 @@ def _console(settings: Settings) -> Part:
         ),
         environment=_environment(settings),
         ready=answers_http(_reachable(host), port, "/_stcore/health"),
+        after=("api",),
         host=host,
         port=port,
         port_setting="MC_UI_PORT",
     )
-
-
-def _storage(settings: Settings) -> tuple[str, ...]:
-    return ("redis", "migrations") if settings.redis_is_embedded else ("migrations",)
 
 
 def _python(module: str, *arguments: str) -> tuple[str, ...]:

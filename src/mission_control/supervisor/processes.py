@@ -39,6 +39,7 @@ async def spawn(command: Sequence[str], environment: Mapping[str, str]) -> Child
             stdout=writing,
             stderr=writing,
             env=environment,
+            umask=0o077,
             start_new_session=True,  # Ctrl-C in the terminal reaches us alone; we decide the order
             preexec_fn=dies_with_us(),
         )

@@ -65,8 +65,8 @@ def answers_redis(url: str) -> Probe:
 
 
 def worker_listens(url: str) -> Probe:
-    """Ready when a Celery worker has subscribed to the channel it takes its orders from."""
-    return _asks_redis(url, "PUBSUB", "CHANNELS", "*celery.pidbox")
+    """Ready when a Celery worker has subscribed to its control channel, the only pattern in use."""
+    return _asks_redis(url, "PUBSUB", "NUMPAT")
 
 
 def _asks_redis(url: str, *command: str) -> Probe:

@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from itertools import groupby
@@ -13,9 +12,10 @@ from urllib.parse import urlsplit
 from mission_control.core.clock import utc_now
 from mission_control.core.errors import MissionControlError
 from mission_control.core.settings import Settings
+from mission_control.supervisor.embedded_redis import prepare_socket_directory
 from mission_control.supervisor.errors import PortTakenError, RedisUnreachableError
 from mission_control.supervisor.keeper import Keeper, Patience
-from mission_control.supervisor.parts import Part, parts_for, with_free_redis_port
+from mission_control.supervisor.parts import Part, parts_for, port_is_free, with_free_redis_port
 from mission_control.supervisor.processes import runs, signal_group
 from mission_control.supervisor.readiness import answers_redis
 from mission_control.supervisor.state import (
@@ -29,7 +29,7 @@ from mission_control.supervisor.terminal import Terminal
 REFUSED = 2  # exit code: nothing was started
 FAILED = 1  # exit code: something essential did not come up
 SLOW_START_SECONDS = 60.0
-LEFTOVERS_SECONDS = 7.0
+LEFTOVERS_SECONDS = 5.0
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 Callback = Callable[[], Awaitable[None]]
@@ -52,6 +52,8 @@ async def run(settings: Settings, *, on_ready: Callback | None = None) -> int:
         settings = with_free_redis_port(settings)
         with sole_supervisor(settings.data_dir):
             parts = parts_for(settings)
+            if settings.redis_is_embedded:
+                prepare_socket_directory(settings)
             await end_leftovers(settings.data_dir, terminal)
             refuse_taken_ports(parts)
             await _refuse_unreachable_redis(settings)
@@ -190,7 +192,7 @@ class Supervisor:
 def refuse_taken_ports(parts: Sequence[Part]) -> None:
     """Say which port is in the way before anything is started. Raises PortTakenError."""
     for part in parts:
-        if part.port and not _is_free(part.host, part.port):
+        if not port_is_free(part):
             raise PortTakenError(
                 f"Port {part.port} for {part.name} is taken. "
                 f"Stop what listens there, or set {part.port_setting} to another one.",
@@ -218,17 +220,6 @@ async def end_leftovers(
         await asyncio.sleep(0.05)
     for pid in left:
         signal_group(pid, signal.SIGKILL)
-
-
-def _is_free(host: str, port: int) -> bool:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
-    return True
 
 
 async def _refuse_unreachable_redis(settings: Settings) -> None:

@@ -1,5 +1,6 @@
 """The search for a better prompt: prepares it, measures the start, runs the optimizer, answers honestly."""
 
+from contextlib import AbstractContextManager
 from typing import cast, get_args
 
 import dspy
@@ -132,7 +133,7 @@ def _require_reliable(outcomes: list[Outcome]) -> None:
         )
 
 
-def _context(search: Search) -> "dspy.context":
+def _context(search: Search) -> AbstractContextManager[None]:
     return dspy.context(
         lm=search.bench.lm,
         adapter=search.prepared.adapter(),

@@ -23,40 +23,52 @@ def search(state: Search) -> None:
     state.metric_calls = 0  # GEPA counts the starting prompt itself
     record = Record(state)
     stopper = Stopper(state, record)
-    limit = state.request.budget.metric_calls if state.request.budget.level is None else None
-    plan = {"auto": state.level} if limit is None else {"max_metric_calls": limit}
-    (state.clock.directory / "gepa.stop").unlink(
-        missing_ok=True
-    )  # left behind, it would stop a resume at once
-    size = min(_SAMPLE, len(state.request.train))
-    optimizer = dspy.GEPA(
-        metric=state.metric_with_feedback,
-        reflection_lm=state.reflection,
-        reflection_minibatch_size=None,
-        candidate_selection_strategy=SeededParents(state.request.seed),
-        num_threads=state.request.concurrency,
-        log_dir=str(state.clock.directory),
-        use_merge=False,
-        add_format_failure_as_feedback=True,
-        warn_on_score_mismatch=False,
-        seed=state.request.seed,
-        gepa_kwargs={
-            "batch_sampler": SeededBatches(state.request.seed, size),
-            "callbacks": [record],
-            "stop_callbacks": [stopper],
-            "cache_evaluation": True,
-            "use_cloudpickle": True,
-        },
-        **plan,
-    )
-    stopper.plan = optimizer
+    # GEPA leaves its stop file behind, and it would end a resume at once.
+    (state.clock.directory / "gepa.stop").unlink(missing_ok=True)
+    optimizer = _optimizer(state, record, stopper)
+    stopper.optimizer = optimizer
     optimizer.compile(
         state.prepared.build(),
         trainset=state.examples(state.request.train),
         valset=state.examples(state.request.validation),
     )
-    if stopper.reason is not None or limit is not None:
-        raise Halt(stopper.reason or "budget_metric_calls")
+    if stopper.reason is not None:
+        raise Halt(stopper.reason)
+    if _explicit_limit(state) is not None:
+        raise Halt("budget_metric_calls")
+
+
+def _explicit_limit(state: Search) -> int | None:
+    """Metric calls as the whole plan; with a level they only cut it short."""
+    return None if state.request.budget.level else state.request.budget.metric_calls
+
+
+def _optimizer(state: Search, record: "Record", stopper: "Stopper") -> Any:
+    seed, limit = state.request.seed, _explicit_limit(state)
+    settings: dict[str, Any] = {
+        "reflection_minibatch_size": None,  # our own sampler decides
+        "candidate_selection_strategy": SeededParents(seed),
+        "auto": state.level if limit is None else None,
+        "max_metric_calls": limit,
+    }
+    return dspy.GEPA(
+        metric=state.metric_with_feedback,
+        reflection_lm=state.reflection,
+        num_threads=state.request.concurrency,
+        log_dir=str(state.clock.directory),
+        use_merge=False,
+        add_format_failure_as_feedback=True,
+        warn_on_score_mismatch=False,
+        seed=seed,
+        gepa_kwargs={
+            "batch_sampler": SeededBatches(seed, min(_SAMPLE, len(state.request.train))),
+            "callbacks": [record],
+            "stop_callbacks": [stopper],
+            "cache_evaluation": True,
+            "use_cloudpickle": True,
+        },
+        **settings,
+    )
 
 
 # ---------------------------------------------------------------- choices that depend on the iteration alone
@@ -209,7 +221,7 @@ class Stopper:
 
     def __init__(self, state: Search, record: Record) -> None:
         self._search, self._record = state, record
-        self.plan: Any = None
+        self.optimizer: Any = None
         self.reason: StopReason | None = None
 
     def __call__(self, gepa_state: GEPAState[Any, Any]) -> bool:
@@ -228,8 +240,8 @@ class Stopper:
         iteration = 2 * _SAMPLE + len(search.request.validation)
         if limit is not None and gepa_state.total_num_evals + iteration > limit:
             return "budget_metric_calls"
-        if search.meter.limits.usd is not None:
-            if search.meter.spent() + self._record.iteration_cost > search.meter.available():
-                return "budget_usd"
-        search.planned_calls = self.plan.max_metric_calls
+        spent = search.meter.spent() + self._record.iteration_cost
+        if search.meter.limits.usd is not None and spent > search.meter.available():
+            return "budget_usd"
+        search.planned_calls = self.optimizer.max_metric_calls
         return None

@@ -161,7 +161,7 @@ class Search:
         """Prompt and demonstrations of a program, or of a bare prompt with the ones given."""
         if isinstance(program, str):
             return program, list(self.prepared.demonstrations)
-        predictor = program.predictors()[0]
+        predictor: Any = program.predictors()[0]
         inputs = {item.name for item in self.prepared.inputs}
         return predictor.signature.instructions, [
             _demonstration(demo, inputs) for demo in predictor.demos

@@ -27,7 +27,8 @@ from mission_control.api.deps import AgentId, CursorQuery, Held, Limit, ReadOnly
 from mission_control.api.problems import refusals
 from mission_control.core.errors import NotFoundError
 from mission_control.core.playbook import PlaybookInvalidError
-from mission_control.data.agents import Agent, AgentStatus, AgentType
+from mission_control.core.words import AgentStatus, AgentType
+from mission_control.data.agents import Agent
 from mission_control.data.pages import Cursor, CursorError, Page
 from mission_control.integrations.errors import SuperOptiXError
 

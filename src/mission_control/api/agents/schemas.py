@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from mission_control.data.agents import AgentStatus, AgentType, VersionOrigin
+from mission_control.core.words import AgentStatus, AgentType, VersionOrigin
 
 AssistantId = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")]
 

@@ -25,12 +25,8 @@ from mission_control.api.agents.schemas import (
 )
 from mission_control.core import playbook as playbooks
 from mission_control.core.playbook import Playbook
-from mission_control.data.agents import (
-    Agent,
-    AgentStatus,
-    AgentVersion,
-    VersionOrigin,
-)
+from mission_control.core.words import AgentStatus, VersionOrigin
+from mission_control.data.agents import Agent, AgentVersion
 from mission_control.data.pages import Cursor
 from mission_control.data.unit_of_work import UnitOfWork
 from mission_control.integrations.engine_bridge.protocol import Compiled

@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from mission_control.api.jobs.schemas import ErrorRead
-from mission_control.data.deployments import DeploymentStatus, DeploymentTarget
+from mission_control.core.words import DeploymentStatus, DeploymentTarget
 
 
 class DeployRequest(BaseModel):

@@ -23,17 +23,19 @@ from mission_control.api.jobs import service as jobs
 from mission_control.api.jobs.service import JobRun
 from mission_control.core.clock import utc_now
 from mission_control.core.playbook import Playbook
-from mission_control.data.agents import (
-    Agent,
+from mission_control.core.words import (
     AgentStatus,
     AgentType,
-    AgentVersion,
+    DeploymentStatus,
+    DeploymentTarget,
+    JobKind,
+    RunStatus,
+    Verdict,
     VersionOrigin,
 )
-from mission_control.data.deployments import Deployment, DeploymentStatus, DeploymentTarget
-from mission_control.data.evaluations import RunStatus
-from mission_control.data.jobs import Job, JobKind
-from mission_control.data.optimizations import Verdict
+from mission_control.data.agents import Agent, AgentVersion
+from mission_control.data.deployments import Deployment
+from mission_control.data.jobs import Job
 from mission_control.data.pages import Cursor
 from mission_control.data.unit_of_work import UnitOfWork, WrittenMeanwhileError
 from mission_control.integrations.vapi_assistant import OptimizedPrompts, Snapshot

@@ -30,7 +30,7 @@ from mission_control.api.jobs.errors import IdempotencyKeyReusedError
 from mission_control.api.jobs.schemas import JobRead
 from mission_control.api.problems import refusals
 from mission_control.core.errors import NotFoundError
-from mission_control.data.evaluations import EvaluationPurpose, RunStatus
+from mission_control.core.words import EvaluationPurpose, RunStatus
 from mission_control.data.jobs import Job
 from mission_control.data.pages import CursorError
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from mission_control.api.jobs.schemas import ErrorRead
-from mission_control.data.evaluations import EvaluationPurpose, RunStatus, ScenarioStatus
+from mission_control.core.words import EvaluationPurpose, RunStatus, ScenarioStatus
 
 ModelName = Annotated[
     str, Field(pattern=r"^[\w./:@+-]{1,120}$", description="As LiteLLM names it: `openai/gpt-4o`.")

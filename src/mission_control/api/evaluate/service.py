@@ -32,15 +32,10 @@ from mission_control.api.language_models import judge_model, task_model
 from mission_control.core.clock import utc_now
 from mission_control.core.playbook import Playbook, Scenario, split_of
 from mission_control.core.settings import Settings
+from mission_control.core.words import EvaluationPurpose, JobKind, RunStatus, ScenarioStatus
 from mission_control.data.agents import AgentVersion
-from mission_control.data.evaluations import (
-    Evaluation,
-    EvaluationPurpose,
-    RunStatus,
-    ScenarioResult,
-    ScenarioStatus,
-)
-from mission_control.data.jobs import Job, JobKind
+from mission_control.data.evaluations import Evaluation, ScenarioResult
+from mission_control.data.jobs import Job
 from mission_control.data.pages import Cursor
 from mission_control.data.unit_of_work import UnitOfWork
 from mission_control.integrations.engine_bridge.protocol import (

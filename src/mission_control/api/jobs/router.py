@@ -11,7 +11,8 @@ from mission_control.api.jobs.errors import JobAlreadyFinishedError
 from mission_control.api.jobs.schemas import JobPage, JobRead
 from mission_control.api.problems import refusals
 from mission_control.core.errors import NotFoundError
-from mission_control.data.jobs import Job, JobKind, JobStatus
+from mission_control.core.words import JobKind, JobStatus
+from mission_control.data.jobs import Job
 from mission_control.data.pages import CursorError, Page
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"])

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
-from mission_control.data.jobs import JobKind, JobStatus
+from mission_control.core.words import JobKind, JobStatus
 
 
 class ErrorRead(BaseModel):

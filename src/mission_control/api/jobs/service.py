@@ -26,7 +26,8 @@ from mission_control.api.queue import enqueue
 from mission_control.api.resources import Resources
 from mission_control.core.clock import utc_now
 from mission_control.core.errors import MissionControlError
-from mission_control.data.jobs import OPEN, Job, JobKind, JobStatus
+from mission_control.core.words import JobKind, JobStatus
+from mission_control.data.jobs import OPEN, Job
 from mission_control.data.pages import Cursor, Page
 from mission_control.data.unit_of_work import UnitOfWork
 from mission_control.integrations.errors import SuperOptiXError

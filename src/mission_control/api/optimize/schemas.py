@@ -9,9 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mission_control.api.evaluate.schemas import ModelName
 from mission_control.api.jobs.schemas import ErrorRead
-from mission_control.data.evaluations import RunStatus
-from mission_control.data.optimizations import Verdict
-from mission_control.integrations.engine_bridge.protocol import Level, OptimizerName
+from mission_control.core.words import Level, OptimizerName, RunStatus, Verdict
 
 
 class OptimizationCreate(BaseModel):
@@ -59,6 +57,7 @@ class OptimizationRead(BaseModel):
     budget: dict[str, Any]
     model: str
     reflection_model: str
+    repetitions: int = Field(description="Of the comparison, for each version.")
     status: RunStatus
     phase: str
     stop_reason: str | None

@@ -32,16 +32,20 @@ from mission_control.core.clock import utc_now
 from mission_control.core.comparison import Comparison, ScenarioScore, compare
 from mission_control.core.playbook import Demonstration, Playbook, Scenario, Split, split_of
 from mission_control.core.settings import Settings
-from mission_control.data.agents import AgentStatus, AgentVersion, VersionOrigin
-from mission_control.data.evaluations import (
-    Evaluation,
+from mission_control.core.words import (
+    AgentStatus,
     EvaluationPurpose,
+    JobKind,
+    OptimizerName,
     RunStatus,
-    ScenarioResult,
     ScenarioStatus,
+    Verdict,
+    VersionOrigin,
 )
-from mission_control.data.jobs import Job, JobKind
-from mission_control.data.optimizations import Optimization, Trial, Verdict
+from mission_control.data.agents import AgentVersion
+from mission_control.data.evaluations import Evaluation, ScenarioResult
+from mission_control.data.jobs import Job
+from mission_control.data.optimizations import Optimization, Trial
 from mission_control.data.pages import Cursor
 from mission_control.data.unit_of_work import UnitOfWork, WrittenMeanwhileError
 from mission_control.integrations.engine_bridge.protocol import (
@@ -49,7 +53,6 @@ from mission_control.integrations.engine_bridge.protocol import (
     Log,
     Model,
     Optimized,
-    OptimizerName,
     Progressed,
     TrialFinished,
     Usage,

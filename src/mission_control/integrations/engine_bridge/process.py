@@ -187,8 +187,9 @@ class EngineProcess:
             async with asyncio.timeout(READY_SECONDS):
                 await self._ready.wait()
         except TimeoutError:
-            self._signal_group(signal.SIGKILL)
             self._end("crashed", f"it was not ready within {READY_SECONDS:.0f} seconds")
+            await self._kill()
+            self._remove_home()
 
     async def _spawn(self, python: Path, source: Path, home: Path) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
@@ -214,12 +215,11 @@ class EngineProcess:
             while (line := await process.stdout.readline()).endswith(b"\n"):
                 self._deliver(FROM_ENGINE.validate_json(line))
         except ValueError:  # also a line without an end
-            self._signal_group(signal.SIGKILL)
+            await self._kill()
             self._end("internal", "it said something that is not in its protocol")
         except asyncio.CancelledError:  # the event loop is being closed
-            self._signal_group(signal.SIGKILL)
+            await self._kill()
             self._end("crashed", "it was stopped")
-            await self._wait_for_exit(KILL_SECONDS)
             raise
         else:
             await self._mourn(process)
@@ -275,8 +275,7 @@ class EngineProcess:
             return
         self._signal_group(signal.SIGTERM)
         await self._wait_for_exit(TERMINATE_SECONDS)
-        self._signal_group(signal.SIGKILL)
-        await self._wait_for_exit(KILL_SECONDS)
+        await self._kill()
         for reader in self._readers:
             reader.cancel()
         if self._readers:
@@ -290,6 +289,10 @@ class EngineProcess:
         if self._owner == os.getpid():
             self._signal_group(signal.SIGKILL)
             self._remove_home()
+
+    async def _kill(self) -> None:
+        self._signal_group(signal.SIGKILL)
+        await self._wait_for_exit(KILL_SECONDS)
 
     async def _wait_for_exit(self, seconds: float) -> None:
         assert self._process is not None

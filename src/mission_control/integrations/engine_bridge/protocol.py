@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, field_serializer
 
+from mission_control.core.words import Level, OptimizerName
+
 ErrorKind = Literal[
     "transport",  # the model could not be reached
     "timeout",
@@ -30,8 +32,6 @@ ErrorKind = Literal[
 ]
 CheckKind = Literal["contains", "excludes", "exact", "regex", "judge", "superoptix"]
 Split = Literal["train", "validation", "test"]
-OptimizerName = Literal["GEPA", "MIPROv2", "BootstrapFewShot", "SIMBA"]
-Level = Literal["light", "medium", "heavy"]
 StopReason = Literal[
     "finished",  # the optimizer used its whole plan
     "perfect",  # every validation scenario passes with full score

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mission_control.sandbox.model import judging
@@ -11,13 +11,7 @@ from mission_control.sandbox.model.request import OutputField, Request, read_req
 from mission_control.sandbox.model.writing import WRITERS
 
 NONSENSE = "I would rather talk about the weather."
-_MEASURES: dict[str, Callable[[Mapping[str, str]], object]] = {
-    "bool": lambda inputs: judging.judge(inputs)[0],
-    "float": lambda inputs: round(judging.overlap(inputs), 2),
-    "int": lambda inputs: round(judging.overlap(inputs) * 10),
-    "list": lambda _: [],
-    "dict": lambda _: {},
-}
+_EMPTY: dict[str, object] = {"int": 0, "float": 0.0, "list": [], "dict": {}}
 _REASONING = frozenset(
     {"reasoning", "rationale", "thought", "thoughts", "discussion", "explanation"}
 )
@@ -46,15 +40,23 @@ def _values(request: Request) -> dict[str, object]:
 
 def _value(request: Request, field: OutputField) -> object:
     kind = field.type.partition("[")[0]
-    if kind in _MEASURES:
-        return _MEASURES[kind](request.inputs)
+    if judging.is_asked(request.inputs):
+        return _judged(request, kind)
+    if kind in _EMPTY:
+        return _EMPTY[kind]
+    if kind == "bool":
+        return _speak(request, field.name).lower().startswith(("true", "yes"))
     if kind == "Literal":
         return _choice(request, field)
-    if any(other.type == "bool" for other in request.outputs):
-        return judging.judge(request.inputs)[1]
     if field.name.lower() in _REASONING:
         return "What was said decides what to answer."
     return _speak(request, field.name)
+
+
+def _judged(request: Request, kind: str) -> object:
+    verdict, reason = judging.judge(request.inputs)
+    share = judging.overlap(request.inputs)
+    return {"bool": verdict, "float": round(share, 2), "int": round(share * 10)}.get(kind, reason)
 
 
 def _choice(request: Request, field: OutputField) -> str:

@@ -26,16 +26,22 @@ _NEGATION = re.compile(
 _FRAME_WORDS = """
 reply replies response bot agent assistant says states mentions offers promises claims uses contains includes
 gives explains confirms acknowledges caller clear clearly polite politely makes asks tells should must sentence
-phrase word words any kind
+phrase word words any kind names naming
 """
 _FRAME = frozenset(stem(word) for word in _FRAME_WORDS.split())
 ENOUGH = 0.5
 
 
+def is_asked(inputs: Mapping[str, str]) -> bool:
+    """Whether these inputs are a rubric with something to hold against it."""
+    return any("rubric" in name or "criteri" in name for name in map(str.lower, inputs)) and bool(
+        _field(inputs, _REPLY_NAMES)
+    )
+
+
 def judge(inputs: Mapping[str, str]) -> tuple[bool, str]:
     """The verdict, and its reason in words."""
     rubric, reply = _field(inputs, _RUBRIC_NAMES), _field(inputs, _REPLY_NAMES)
-    negated = False
     for clause in _clauses(rubric):
         negated = bool(_NEGATION.search(clause))
         share = _share(clause, reply)

@@ -15,7 +15,7 @@ BLAND = (
     "I understand. Is there anything else that you would like to know?",
     "Sure, I am happy to help. Could you say a little more about that?",
 )
-FIRES_AT = 0.45
+FIRES_AT = 0.4
 RELATED = 0.7  # the worth of a synonym, where the word itself is worth 1
 EXAMPLE = 0.8  # a stated rule wins over an equally near demonstration
 LITERAL_FIT = 9.0
@@ -99,11 +99,11 @@ class Rule:
     source: str = ""
     weight: float = 1.0
 
-    @property
-    def literals(self) -> list[str]:
-        """Phrases that the condition quotes. One word alone proves nothing."""
-        quoted = (plain(phrase) for phrase in _QUOTED.findall(self.condition))
-        return [phrase for phrase in quoted if " " in phrase]
+    def quotes(self, said: str) -> bool:
+        """Whether the condition quotes what was said. One quoted word must be all that was said."""
+        heard = plain(said)
+        phrases = (plain(phrase) for phrase in _QUOTED.findall(self.condition))
+        return any(phrase == heard or (" " in phrase and phrase in heard) for phrase in phrases)
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ class Knowledge:
 
     def _fit(self, rule: Rule, said: str) -> float:
         """How much of what was said the rule's condition names, rare words counting most."""
-        if any(phrase in plain(said) for phrase in rule.literals):
+        if rule.quotes(said):
             return LITERAL_FIT
         heard, known = meaning(said), meaning(rule.condition)
         evidence: dict[str, float] = {}

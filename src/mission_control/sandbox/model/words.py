@@ -39,6 +39,7 @@ claim claims loss
 inspect inspection audit inspector
 proof certificate document paperwork
 expire expires expiration renew renews renewal
+sorry apologise apologises apologize apology regret
 wifi internet wireless password
 """
 

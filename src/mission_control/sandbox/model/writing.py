@@ -27,21 +27,24 @@ USELESS_PERCENT = 25
 EXAMPLES_PER_PROPOSAL = 6
 COMMON = 4  # times in the prompt
 
-_QUOTE = r"[\"\u201c]([^\"\u201c\u201d]{2,600})[\"\u201d]"
+_QUOTED = re.compile(r"[\"\u201c]([^\"\u201c\u201d]{2,600})[\"\u201d]")
+# Quoted values in a row, else words up to the end of the sentence.
+_VALUES = (
+    r"\s*:?\s*((?:[\"\u201c][^\"\u201c\u201d]+[\"\u201d][,\s]*(?:(?:and|or)\s+)?)+|[^\n.\"\u201c]+)"
+)
 _WANTED = re.compile(
     r"(?:should have (?:conveyed|said|been)|expected(?: reply| answer)?(?: is| was)?|ideal(?: reply)?)"
-    rf"\s*:?\s*{_QUOTE}",
-    re.IGNORECASE,
+    r"\s*:?\s*[\"\u201c](.{2,2000}?)[\"\u201d]\s*(?:\n|\Z)",
+    re.IGNORECASE | re.DOTALL,
 )
 _MISSING = re.compile(
-    r"\b(?:missing|must (?:say|contain|mention|include))\s*:?\s*([^\n]+)", re.IGNORECASE
+    rf"\b(?:missing|must (?:say|contain|mention|include)){_VALUES}", re.IGNORECASE
 )
 _FORBIDDEN = re.compile(
-    r"\b(?:must not|should not|may not|never)\s+(?:say|contain|mention|include)\s*:?\s*([^\n]+)|"
-    r"\bforbidden\s*:?\s*([^\n]+)",
+    r"\b(?:(?:must|should|may) not (?:be said|say|contain|mention|include)|"
+    rf"never (?:say|mention)|forbidden){_VALUES}",
     re.IGNORECASE,
 )
-_QUOTED = re.compile(_QUOTE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,23 +170,20 @@ def _with_line(text: str, line: str) -> str:
 
 def lesson_from(said: str, answered: str, feedback: str) -> Lesson:
     wanted = _WANTED.search(feedback)
-    forbidden = [
-        phrase
-        for match in _FORBIDDEN.finditer(feedback)
-        for phrase in _listed(match[1] or match[2])
-    ]
-    missing = [phrase for match in _MISSING.finditer(feedback) for phrase in _listed(match[1])]
-    ideal = " ".join(wanted[1].split()) if wanted else ""
+    ideal = " ".join(wanted[1].replace('"', "'").split()) if wanted else ""
     if ideal and plain(ideal) in plain(answered):
         ideal = ""
-    return Lesson(said, ideal, tuple(missing), tuple(forbidden))
+    criticism = feedback[: wanted.start()] if wanted else feedback
+    return Lesson(said, ideal, _values(_MISSING, criticism), _values(_FORBIDDEN, criticism))
 
 
-def _listed(text: str) -> list[str]:
-    """Values of a feedback line: quoted ones, else separated by commas."""
-    if quoted := _QUOTED.findall(text):
-        return quoted
-    return [value.strip(" .") for value in re.split(r"[,;]", text) if value.strip(" .")]
+def _values(pattern: re.Pattern[str], feedback: str) -> tuple[str, ...]:
+    """The values that a feedback names: quoted ones, else separated by commas."""
+    found: list[str] = []
+    for match in pattern.finditer(feedback):
+        listed = _QUOTED.findall(match[1]) or re.split(r"[,;]", match[1])
+        found += [value.strip() for value in listed if value.strip()]
+    return tuple(found)
 
 
 def lessons_from_feedback(examples: str) -> list[Lesson]:

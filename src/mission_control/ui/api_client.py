@@ -1,0 +1,550 @@
+"""The product's own API as a typed client: what the console and the command line are made of."""
+
+import json
+import time
+from collections.abc import Callable, Generator, Mapping
+from types import TracebackType
+from typing import Any, Literal, Self, TypeVar, cast
+from urllib.parse import quote, urlencode
+from uuid import UUID, uuid4
+
+import httpx2
+from pydantic import BaseModel, ValidationError
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+from websockets.sync.client import ClientConnection, connect
+
+from mission_control.api.agents.schemas import (
+    AgentCompiled,
+    AgentCreate,
+    AgentDetail,
+    AgentPage,
+    AgentState,
+    AgentUpdate,
+    MarketplaceRead,
+    VersionDetail,
+    VersionDiff,
+    VersionPage,
+)
+from mission_control.api.deployments.schemas import DeploymentPage, DeployRequest, RollbackRequest
+from mission_control.api.evaluate.schemas import EvaluationCreate, EvaluationDetail, EvaluationPage
+from mission_control.api.jobs.schemas import JobPage, JobRead
+from mission_control.api.optimize.schemas import (
+    OptimizationCreate,
+    OptimizationDetail,
+    OptimizationPage,
+)
+from mission_control.api.system.schemas import SystemStatus
+from mission_control.core.words import (
+    AgentStatus,
+    AgentType,
+    EvaluationPurpose,
+    JobKind,
+    JobStatus,
+    RunStatus,
+)
+
+DEFAULT_TIMEOUT = 60.0  # seconds; importing waits for a cold engine to compile
+CONNECT_TIMEOUT = 3.0
+# Less than uvicorn's 5 s: a connection that the server is about to give up is not used again.
+KEEP_ALIVE = 4.0
+FIRST_POLL, LONGEST_POLL = 0.2, 1.0
+PATIENCE = 30.0  # how long a watch or a wait outlasts an API that restarts
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 2.0
+LARGEST_MESSAGE = 64 * 1024 * 1024
+
+# Close codes of the API's sockets after which coming back would not help.
+SOCKET_REFUSALS = {4003: 403, 4004: 404}
+
+JOB_OVER = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})
+
+WatchKind = Literal["optimize", "evaluate"]
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+class ApiError(Exception):
+    """Base of all that can go wrong between a client and the API. The message is for a person."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class ApiProblemError(ApiError):
+    """The API answered with a problem document (RFC 9457).
+
+    `code` is stable, `detail` is for a person, `fields` are the document's named extras
+    (`errors: [{field, message}]`, `job_id`, …).
+    """
+
+    def __init__(
+        self, status: int, code: str, detail: str, fields: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.fields: dict[str, Any] = dict(fields or {})
+
+    @property
+    def errors(self) -> list[tuple[str, str]]:
+        """Field and message of everything that was not acceptable; empty for other refusals."""
+        return [
+            (str(each["field"]), str(each["message"])) for each in self.fields.get("errors", [])
+        ]
+
+
+class ApiUnreachableError(ApiError):
+    """Nothing that is our API answers at the base URL."""
+
+
+class JobNotOverError(ApiError):
+    """The time to wait for a job ran out. It goes on; `job` is how it was seen last."""
+
+    def __init__(self, job: JobRead, seconds: float) -> None:
+        super().__init__(
+            f"Job {job.id} is still {job.status} after {seconds:g} s. It goes on; look again later."
+        )
+        self.job = job
+
+
+class ApiClient:
+    """One API. Safe to share between threads; close it, or use it as a context manager.
+
+    Every method raises ApiProblemError when the API refuses, ApiUnreachableError when it is away.
+    """
+
+    def __init__(self, base_url: str, timeout: float = DEFAULT_TIMEOUT) -> None:
+        self.base_url = base_url.rstrip("/")
+        self._http = httpx2.Client(
+            base_url=self.base_url,
+            timeout=httpx2.Timeout(timeout, connect=min(timeout, CONNECT_TIMEOUT)),
+            limits=httpx2.Limits(keepalive_expiry=KEEP_ALIVE),
+            trust_env=False,  # a proxy has no business between two of our own processes
+        )
+        self.agents = Agents(self)
+        self.jobs = Jobs(self)
+
+    def close(self) -> None:
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # ---------------------------------------------------------------- evaluate
+
+    def evaluate(
+        self,
+        agent_id: str,
+        request: EvaluationCreate | None = None,
+        *,
+        idempotency_key: str | None = None,
+    ) -> JobRead:
+        """Start an evaluation; without a request, of the current version on all scenarios."""
+        return self._start(f"/api/evaluate/{_part(agent_id)}", request, idempotency_key)
+
+    def baseline(
+        self,
+        agent_id: str,
+        request: EvaluationCreate | None = None,
+        *,
+        idempotency_key: str | None = None,
+    ) -> JobRead:
+        """The same, remembered as what later evaluations are held against."""
+        return self._start(f"/api/evaluate/{_part(agent_id)}/baseline", request, idempotency_key)
+
+    def evaluation_history(
+        self,
+        agent_id: str,
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+        purpose: EvaluationPurpose | None = None,
+        status: RunStatus | None = None,
+    ) -> EvaluationPage:
+        return self.get(
+            f"/api/evaluate/{_part(agent_id)}/history",
+            EvaluationPage,
+            limit=limit,
+            cursor=cursor,
+            purpose=purpose,
+            status=status,
+        )
+
+    def latest_evaluation(self, agent_id: str) -> EvaluationDetail:
+        """The newest completed one; ApiProblemError `no_evaluation` when there is none."""
+        return self.get(f"/api/evaluate/{_part(agent_id)}/latest", EvaluationDetail)
+
+    def evaluation(self, agent_id: str, evaluation_id: UUID | str) -> EvaluationDetail:
+        path = f"/api/evaluate/{_part(agent_id)}/evaluations/{_part(evaluation_id)}"
+        return self.get(path, EvaluationDetail)
+
+    # ---------------------------------------------------------------- optimize
+
+    def optimize(
+        self,
+        agent_id: str,
+        request: OptimizationCreate | None = None,
+        *,
+        idempotency_key: str | None = None,
+    ) -> JobRead:
+        """Start a search for a better prompt; without a request, GEPA at its light level."""
+        return self._start(f"/api/optimize/{_part(agent_id)}", request, idempotency_key)
+
+    def optimization_status(self, agent_id: str) -> OptimizationDetail:
+        """The newest one; ApiProblemError `no_optimization` when there is none."""
+        return self.get(f"/api/optimize/{_part(agent_id)}/status", OptimizationDetail)
+
+    def optimization_history(
+        self, agent_id: str, *, limit: int = 50, cursor: str | None = None
+    ) -> OptimizationPage:
+        path = f"/api/optimize/{_part(agent_id)}/history"
+        return self.get(path, OptimizationPage, limit=limit, cursor=cursor)
+
+    def optimization(self, agent_id: str, optimization_id: UUID | str) -> OptimizationDetail:
+        path = f"/api/optimize/{_part(agent_id)}/optimizations/{_part(optimization_id)}"
+        return self.get(path, OptimizationDetail)
+
+    # ---------------------------------------------------------------- deploy
+
+    def deploy(
+        self,
+        agent_id: str,
+        *,
+        version: int | None = None,
+        force: bool = False,
+        idempotency_key: str | None = None,
+    ) -> JobRead:
+        """Put a version on its target; left out: the candidate of the newest optimization."""
+        request = DeployRequest(version=version, force=force)
+        return self._start(f"/api/optimize/{_part(agent_id)}/deploy", request, idempotency_key)
+
+    def rollback(
+        self, agent_id: str, *, force: bool = False, idempotency_key: str | None = None
+    ) -> JobRead:
+        """Undo the deployment in force."""
+        request = RollbackRequest(force=force)
+        return self._start(f"/api/optimize/{_part(agent_id)}/rollback", request, idempotency_key)
+
+    def deployments(
+        self, agent_id: str | None = None, *, limit: int = 50, cursor: str | None = None
+    ) -> DeploymentPage:
+        return self.get(
+            "/api/deployments", DeploymentPage, agent_id=agent_id, limit=limit, cursor=cursor
+        )
+
+    # ---------------------------------------------------------------- system, waiting, watching
+
+    def system_status(self) -> SystemStatus:
+        return self.get("/api/system/status", SystemStatus)
+
+    def wait_for_job(
+        self,
+        job_id: UUID | str,
+        timeout: float | None = None,
+        *,
+        on_progress: Callable[[JobRead], None] | None = None,
+    ) -> JobRead:
+        """The job once it is over, whatever its end; None waits as long as it takes.
+
+        An API that is away for less than half a minute is waited for.
+
+        Raises:
+            JobNotOverError: `timeout` seconds have passed.
+        """
+        begun = seen_at = time.monotonic()
+        pause = FIRST_POLL
+        while True:
+            try:
+                job = self.jobs.get(job_id)
+                seen_at = time.monotonic()
+            except ApiUnreachableError:
+                if time.monotonic() - seen_at > PATIENCE:
+                    raise
+            else:
+                if on_progress is not None:
+                    on_progress(job)
+                if job.status in JOB_OVER:
+                    return job
+                if timeout is not None and time.monotonic() - begun >= timeout:
+                    raise JobNotOverError(job, timeout)
+            time.sleep(pause)
+            pause = min(pause * 1.3, LONGEST_POLL)
+
+    def watch(
+        self, kind: WatchKind, agent_id: str, after: str | None = None
+    ) -> Generator[dict[str, Any]]:
+        """Everything the agent's socket says, for ever: first `{type: "snapshot", id, data}`.
+
+        Then events `{id, type, agent_id, job_id, at, data}` and, every 20 s of silence,
+        `{type: "heartbeat", id}`. A lost connection is made again behind the last id, so nothing
+        is missed and nothing told twice; another snapshot then comes first.
+
+        Args:
+            kind: Whose events: of the agent's optimizations, or of its evaluations.
+            agent_id: Slug of the agent.
+            after: Id of an event to go on behind.
+        """
+        lost_at: float | None = None
+        pause = FIRST_PAUSE
+        has_been_there = False
+        while True:
+            try:
+                with self._socket(kind, agent_id, after) as socket:
+                    for text in socket:
+                        message = cast("dict[str, Any]", json.loads(text))
+                        after = str(message["id"])
+                        lost_at, pause, has_been_there = None, FIRST_PAUSE, True
+                        yield message
+            except ConnectionClosed as closed:
+                _raise_refusal(closed)
+            except (OSError, WebSocketException, TimeoutError):
+                if not has_been_there:
+                    raise self._unreachable() from None
+            lost_at = lost_at or time.monotonic()
+            if time.monotonic() - lost_at > PATIENCE:
+                raise self._unreachable()
+            time.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
+
+    def _socket(self, kind: WatchKind, agent_id: str, after: str | None) -> ClientConnection:
+        query = f"?{urlencode({'after': after})}" if after else ""
+        address = f"ws{self.base_url.removeprefix('http')}/ws/{kind}/{_part(agent_id)}{query}"
+        try:
+            return connect(
+                address,
+                open_timeout=CONNECT_TIMEOUT,
+                close_timeout=1,
+                max_size=LARGEST_MESSAGE,
+                compression=None,
+                proxy=None,
+            )
+        except InvalidStatus as refusal:
+            status = refusal.response.status_code
+            raise ApiProblemError(
+                status, "socket_refused", f"The API refuses to be watched (HTTP {status})."
+            ) from None
+
+    # ---------------------------------------------------------------- requests
+
+    def get(self, path: str, model: type[ModelT], **query: object) -> ModelT:
+        given = {name: str(value) for name, value in query.items() if value is not None}
+        return _read(self._send("GET", path, params=given), model)
+
+    def post(self, path: str, body: BaseModel | None, model: type[ModelT]) -> ModelT:
+        return _read(self._send("POST", path, body=body), model)
+
+    def put(self, path: str, body: BaseModel, model: type[ModelT]) -> ModelT:
+        return _read(self._send("PUT", path, body=body), model)
+
+    def delete(self, path: str) -> None:
+        self._send("DELETE", path)
+
+    def _start(self, path: str, request: BaseModel | None, key: str | None) -> JobRead:
+        # With a key of its own, a request whose answer got lost can be sent again.
+        headers = {"Idempotency-Key": key or uuid4().hex}
+        try:
+            response = self._send("POST", path, body=request, headers=headers)
+        except _AnswerLostError:
+            response = self._send("POST", path, body=request, headers=headers)
+        return _read(response, JobRead)
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: BaseModel | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx2.Response:
+        content = body.model_dump(mode="json", exclude_unset=True) if body is not None else {}
+        try:
+            response = self._http.request(
+                method,
+                path,
+                params=params,
+                json=content if method in {"POST", "PUT"} else None,
+                headers=headers,
+            )
+        except httpx2.ConnectError:
+            raise self._unreachable() from None
+        except httpx2.TimeoutException:
+            raise ApiUnreachableError(
+                f"The API at {self.base_url} did not answer in time. Look at what it is doing with "
+                "`mission-control doctor`, then try again."
+            ) from None
+        except httpx2.TransportError:
+            raise _AnswerLostError(
+                f"The API at {self.base_url} broke off before it had answered. Whether it did what "
+                "was asked is not known; look before you ask again."
+            ) from None
+        if response.is_error:
+            raise _problem(response)
+        return response
+
+    def _unreachable(self) -> ApiUnreachableError:
+        return ApiUnreachableError(
+            f"The API does not answer at {self.base_url}: start it with `make run`."
+        )
+
+
+class Agents:
+    """Agents and their versions: `client.agents`."""
+
+    def __init__(self, client: ApiClient) -> None:
+        self._client = client
+
+    def list(
+        self,
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+        status: AgentStatus | None = None,
+        type: AgentType | None = None,
+    ) -> AgentPage:
+        return self._client.get(
+            "/api/agents", AgentPage, limit=limit, cursor=cursor, status=status, type=type
+        )
+
+    def get(self, agent_id: str) -> AgentDetail:
+        return self._client.get(_agent(agent_id), AgentDetail)
+
+    def import_(
+        self,
+        playbook: str | None = None,
+        *,
+        marketplace: str | None = None,
+        type: AgentType | None = None,
+        vapi_assistant_id: str | None = None,
+    ) -> AgentDetail:
+        """Make an agent of a playbook's YAML text, or of one that ships with SuperOptiX."""
+        given = {
+            "playbook": playbook,
+            "marketplace": marketplace,
+            "type": type,
+            "vapi_assistant_id": vapi_assistant_id,
+        }
+        request = AgentCreate.model_validate({k: v for k, v in given.items() if v is not None})
+        return self._client.post("/api/agents", request, AgentDetail)
+
+    def update(self, agent_id: str, request: AgentUpdate) -> AgentDetail:
+        """Change what `request` sets; a changed playbook or prompt becomes a new version."""
+        return self._client.put(_agent(agent_id), request, AgentDetail)
+
+    def delete(self, agent_id: str) -> None:
+        self._client.delete(_agent(agent_id))
+
+    def compile(self, agent_id: str) -> AgentCompiled:
+        return self._client.post(f"{_agent(agent_id)}/compile", None, AgentCompiled)
+
+    def state(self, agent_id: str) -> AgentState:
+        return self._client.get(f"{_agent(agent_id)}/status", AgentState)
+
+    def versions(self, agent_id: str, *, limit: int = 50, cursor: str | None = None) -> VersionPage:
+        path = f"{_agent(agent_id)}/versions"
+        return self._client.get(path, VersionPage, limit=limit, cursor=cursor)
+
+    def version(self, agent_id: str, number: int) -> VersionDetail:
+        return self._client.get(f"{_agent(agent_id)}/versions/{number}", VersionDetail)
+
+    def diff(self, agent_id: str, before: int, after: int) -> VersionDiff:
+        return self._client.get(f"{_agent(agent_id)}/versions/{before}/diff/{after}", VersionDiff)
+
+    def marketplace(self) -> MarketplaceRead:
+        """Names of the playbooks that ship with SuperOptiX."""
+        return self._client.get("/api/agents/marketplace", MarketplaceRead)
+
+
+class Jobs:
+    """Long work: `client.jobs`."""
+
+    def __init__(self, client: ApiClient) -> None:
+        self._client = client
+
+    def list(
+        self,
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+        agent_id: str | None = None,
+        kind: JobKind | None = None,
+        status: JobStatus | None = None,
+    ) -> JobPage:
+        return self._client.get(
+            "/api/jobs",
+            JobPage,
+            limit=limit,
+            cursor=cursor,
+            agent_id=agent_id,
+            kind=kind,
+            status=status,
+        )
+
+    def get(self, job_id: UUID | str) -> JobRead:
+        return self._client.get(f"/api/jobs/{_part(job_id)}", JobRead)
+
+    def cancel(self, job_id: UUID | str) -> JobRead:
+        """Ask it to end, which takes up to two seconds; wait for it to see its end."""
+        return self._client.post(f"/api/jobs/{_part(job_id)}/cancel", None, JobRead)
+
+
+class _AnswerLostError(ApiUnreachableError):
+    """The request was sent, and no answer came."""
+
+
+def _agent(agent_id: str) -> str:
+    return f"/api/agents/{_part(agent_id)}"
+
+
+def _part(value: object) -> str:
+    return quote(str(value), safe="")
+
+
+def _read(response: httpx2.Response, model: type[ModelT]) -> ModelT:
+    try:
+        return model.model_validate_json(response.content)
+    except ValidationError:
+        raise ApiUnreachableError(
+            f"What answers at {response.url.host}:{response.url.port} is not this version of the "
+            "Mission Control API. Correct the address, or restart the product after an update."
+        ) from None
+
+
+def _problem(response: httpx2.Response) -> ApiProblemError:
+    try:
+        found = response.json()
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        found = {}
+    document = cast("dict[str, Any]", found)
+    fields = {
+        name: value
+        for name, value in document.items()
+        if name not in {"type", "title", "status", "detail", "code"}
+    }
+    return ApiProblemError(
+        response.status_code,
+        str(document.get("code", f"http_{response.status_code}")),
+        str(document.get("detail", f"The API answered HTTP {response.status_code}.")),
+        fields,
+    )
+
+
+def _raise_refusal(closed: ConnectionClosed) -> None:
+    """Raise ApiProblemError when the socket was closed for a reason that will not pass."""
+    code, reason = (closed.rcvd.code, closed.rcvd.reason) if closed.rcvd else (None, "")
+    if code in SOCKET_REFUSALS:
+        detail = {
+            4003: "The API takes no watchers from this page's origin.",
+            4004: "There is no agent with this id.",
+        }[code]
+        raise ApiProblemError(SOCKET_REFUSALS[code], reason or "socket_refused", detail) from None

@@ -1,0 +1,247 @@
+"""Page: every agent and its state, one of them in detail, and importing another."""
+
+import streamlit as st
+
+from mission_control.api.agents.schemas import AgentDetail, AgentRead, AgentUpdate
+from mission_control.api.evaluate.schemas import EvaluationRead
+from mission_control.core.words import AgentType, RunStatus
+from mission_control.ui.clients import api_client
+from mission_control.ui.components import badges, figures, frame
+from mission_control.ui.components.prompt_diff import prompt_diff
+from mission_control.ui.components.refusals import refusals_shown
+
+REFRESH_SECONDS = 10
+FROM_FILE, FROM_TEXT, FROM_SUPEROPTIX = "A file", "Text", "SuperOptiX's own"
+
+
+def main() -> None:
+    agents = frame.fleet()
+    import_agent(first=not agents)
+    if not agents:
+        st.info("No agents yet: import a playbook, or one that ships with SuperOptiX.")
+        return
+    fleet_table(agents)
+    look_again([(agent.id, agent.updated_at) for agent in agents])
+    chosen = frame.chosen_agent()
+    if chosen is not None:
+        show_agent(api_client().agents.get(chosen.id))
+
+
+# ------------------------------------------------------------------ the fleet
+
+
+def fleet_table(agents: list[AgentRead]) -> None:
+    measured = {agent.id: newest_measurement(agent.id) for agent in agents}
+    rows = [
+        {
+            "Agent": agent.name,
+            "Status": [agent.status.value],
+            "Type": badges.TYPES[agent.type],
+            "Current": agent.current_version,
+            "In force": f"{agent.deployed_version}" if agent.deployed_version else "—",
+            "Pass rate": figures.share(found.pass_rate) if (found := measured[agent.id]) else "—",
+            "Measured on": measured_on(found) if found else "not evaluated yet",
+            "Changed": figures.ago(agent.updated_at),
+        }
+        for agent in agents
+    ]
+    st.dataframe(
+        rows,
+        key="agents_table",
+        hide_index=True,
+        on_select=choose_row,
+        selection_mode="single-row",
+        alt="All agents with their state",
+        column_config={
+            "Status": st.column_config.MultiselectColumn(
+                options=["live", "dev", "optimizing", "error"],
+                color=["green", "gray", "blue", "red"],
+            ),
+            "Current": st.column_config.NumberColumn("Current version", format="%d"),
+            "In force": st.column_config.TextColumn("Version in force"),
+        },
+    )
+    st.session_state["agents_order"] = [agent.id for agent in agents]
+
+
+def choose_row() -> None:
+    rows = st.session_state["agents_table"].selection.rows
+    if rows:
+        st.session_state["agent"] = st.session_state["agents_order"][rows[0]]
+
+
+def newest_measurement(agent_id: str) -> EvaluationRead | None:
+    page = api_client().evaluation_history(agent_id, status=RunStatus.COMPLETED, limit=10)
+    return next((each for each in page.items if not each.purpose.value.startswith("comp")), None)
+
+
+def measured_on(found: EvaluationRead) -> str:
+    runs = figures.runs(found.scenarios, found.repetitions)
+    return f"version {found.version}, {runs}, {found.model}"
+
+
+@st.fragment(run_every=REFRESH_SECONDS)
+def look_again(shown: list[tuple[str, object]]) -> None:
+    """Run the page again when an agent has changed since it was drawn."""
+    with refusals_shown():
+        if [(agent.id, agent.updated_at) for agent in frame.fleet()] != shown:
+            st.rerun()
+
+
+# ------------------------------------------------------------------ one agent
+
+
+def show_agent(agent: AgentDetail) -> None:
+    st.subheader(agent.name)
+    frame.agent_line(agent)
+    if agent.description:
+        st.caption(badges.plain(agent.description))
+    for warning in agent.warnings:
+        st.warning(badges.plain(warning))
+    with st.container(horizontal=True):
+        st.page_link("app_pages/evaluate.py", label="Evaluate", icon=":material/fact_check:")
+        st.page_link("app_pages/optimize.py", label="Optimize", icon=":material/trending_up:")
+        st.page_link("app_pages/deployments.py", label="Deployments", icon=":material/publish:")
+    scenarios, prompt, versions = st.tabs(
+        [f"Scenarios ({len(agent.scenarios)})", "Prompt", "Versions"]
+    )
+    with scenarios:
+        show_scenarios(agent)
+    with prompt:
+        edit_prompt(agent)
+    with versions:
+        show_versions(agent)
+
+
+def show_scenarios(agent: AgentDetail) -> None:
+    if not agent.scenarios:
+        st.info("This version has no scenarios, so it cannot be evaluated. Add some to the playbook.")
+        return
+    splits = [scenario.split for scenario in agent.scenarios]
+    st.caption(
+        " · ".join(f"{splits.count(split)} {split}" for split in ("train", "validation", "test"))
+        + ". The optimizer sees train and validation; test is kept for the comparison."
+    )
+    st.dataframe(
+        [
+            {
+                "Scenario": scenario.id,
+                "Split": scenario.split,
+                "Anchor": scenario.anchor,
+                "Input": " | ".join(scenario.input.values()),
+                "Expected": " | ".join(scenario.expected.values()),
+                "Checks": scenario.checks or ["superoptix"],
+            }
+            for scenario in agent.scenarios
+        ],
+        key="agents_scenarios",
+        hide_index=True,
+        height=360,
+        alt="Scenarios of the current version",
+        column_config={
+            "Anchor": st.column_config.CheckboxColumn(help="May never break"),
+            "Checks": st.column_config.ListColumn(),
+        },
+    )
+
+
+def edit_prompt(agent: AgentDetail) -> None:
+    text = st.text_area(
+        f"Prompt of version {agent.current_version}",
+        agent.prompt,
+        height=360,
+        key=f"agents_prompt_{agent.id}_{agent.current_version}",
+    )
+    note = st.text_input("Note", key="agents_note", placeholder="What you changed, and why")
+    if st.button("Save as a new version", key="agents_save", disabled=text == agent.prompt):
+        with refusals_shown():
+            request = AgentUpdate(prompt=text, note=note, based_on=agent.current_version)
+            saved = api_client().agents.update(agent.id, request)
+            st.toast(f"Version {saved.current_version} is stored. Nothing was deployed.")
+            st.rerun()
+    st.caption("A new version is stored and becomes the current one; nothing is deployed by it.")
+
+
+def show_versions(agent: AgentDetail) -> None:
+    versions = api_client().agents.versions(agent.id, limit=200).items
+    st.dataframe(
+        [
+            {
+                "Version": version.number,
+                "Origin": version.origin.value,
+                "From": f"{version.parent}" if version.parent else "—",
+                "Note": version.note,
+                "Stored": figures.moment(version.created_at),
+                "Hash": version.content_hash[:12],
+            }
+            for version in versions
+        ],
+        key="agents_versions",
+        hide_index=True,
+        alt="Versions, newest first",
+    )
+    if len(versions) < 2:
+        st.caption("There is one version, so there is nothing to compare it with.")
+        return
+    numbers = [version.number for version in versions]
+    left, right = st.columns(2)
+    before = left.selectbox("Compare version", numbers, index=1, key="agents_before")
+    after = right.selectbox("with version", numbers, index=0, key="agents_after")
+    prompt_diff(api_client().agents.diff(agent.id, before, after).prompt)
+
+
+# ------------------------------------------------------------------ importing
+
+
+def import_agent(*, first: bool) -> None:
+    with st.expander("Import an agent", expanded=first, icon=":material/add:"):
+        source = st.segmented_control(
+            "Playbook from",
+            [FROM_FILE, FROM_TEXT, FROM_SUPEROPTIX],
+            default=FROM_FILE,
+            key="agents_source",
+            required=True,
+        )
+        playbook, marketplace = choose_playbook(source)
+        left, right = st.columns(2)
+        kind = left.selectbox(
+            "Type", list(AgentType), format_func=badges.TYPES.__getitem__, key="agents_type"
+        )
+        assistant = right.text_input(
+            "Vapi assistant id",
+            key="agents_assistant",
+            disabled=kind is not AgentType.PHONE_BOT,
+            help="Left empty, the assistant with the agent's name is looked up when you deploy.",
+        )
+        if st.button("Import", type="primary", key="agents_import"):
+            send_import(playbook, marketplace, kind, assistant)
+
+
+def choose_playbook(source: str | None) -> tuple[str | None, str | None]:
+    """Text of a playbook, or the name of one of SuperOptiX's own."""
+    if source == FROM_TEXT:
+        return st.text_area("Playbook (YAML)", height=220, key="agents_text") or None, None
+    if source == FROM_SUPEROPTIX:
+        with refusals_shown():
+            names = api_client().agents.marketplace().names
+            return None, st.selectbox("Playbook", names, key="agents_marketplace", index=None)
+        return None, None
+    file = st.file_uploader("Playbook (YAML)", type=["yaml", "yml"], key="agents_file")
+    return (file.getvalue().decode("utf-8", errors="replace") if file else None), None
+
+
+def send_import(
+    playbook: str | None, marketplace: str | None, kind: AgentType, assistant: str
+) -> None:
+    if playbook is None and marketplace is None:
+        st.error("Choose a playbook first.")
+        return
+    with refusals_shown():
+        agent = api_client().agents.import_(
+            playbook, marketplace=marketplace, type=kind, vapi_assistant_id=assistant or None
+        )
+        st.session_state["agents_imported"] = agent.id
+        st.rerun()
+
+
+main()

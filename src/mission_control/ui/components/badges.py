@@ -1,0 +1,101 @@
+"""States as a coloured word: never a colour alone."""
+
+import re
+from typing import Literal
+
+from mission_control.core.words import (
+    AgentStatus,
+    AgentType,
+    DeploymentStatus,
+    DeploymentTarget,
+    EvaluationPurpose,
+    JobStatus,
+    RunStatus,
+    ScenarioStatus,
+    Verdict,
+)
+
+Color = Literal["green", "red", "orange", "blue", "gray"]
+
+SANDBOX = ":orange-badge[SANDBOX]"
+
+VERDICTS: dict[Verdict, tuple[str, Color]] = {
+    Verdict.BETTER: ("Better", "green"),
+    Verdict.WORSE: ("Worse", "red"),
+    Verdict.NO_DIFFERENCE_SHOWN: ("No difference shown", "gray"),
+    Verdict.NOT_ENOUGH_DATA: ("Not enough data", "orange"),
+}
+TYPES: dict[AgentType, str] = {
+    AgentType.PHONE_BOT: "Phone bot",
+    AgentType.WEBHOOK: "Webhook",
+    AgentType.STANDALONE: "Standalone",
+}
+TARGETS: dict[DeploymentTarget, str] = {
+    DeploymentTarget.VAPI: "Vapi assistant",
+    DeploymentTarget.LOCAL: "this installation",
+}
+PURPOSES: dict[EvaluationPurpose, str] = {
+    EvaluationPurpose.CHECK: "Check",
+    EvaluationPurpose.BASELINE: "Baseline",
+    EvaluationPurpose.RERUN: "Rerun",
+    EvaluationPurpose.COMPARISON_BASELINE: "Comparison: baseline",
+    EvaluationPurpose.COMPARISON_CANDIDATE: "Comparison: candidate",
+}
+_AGENTS: dict[AgentStatus, Color] = {
+    AgentStatus.LIVE: "green",
+    AgentStatus.DEV: "gray",
+    AgentStatus.OPTIMIZING: "blue",
+    AgentStatus.ERROR: "red",
+}
+_RUNS: dict[str, Color] = {
+    "queued": "gray",
+    "running": "blue",
+    "completed": "green",
+    "failed": "red",
+    "cancelled": "gray",
+}
+_DEPLOYMENTS: dict[DeploymentStatus, tuple[str, Color]] = {
+    DeploymentStatus.PENDING: ("pending", "blue"),
+    DeploymentStatus.VERIFIED: ("verified", "green"),
+    DeploymentStatus.FAILED: ("failed", "red"),
+    DeploymentStatus.ROLLED_BACK: ("rolled back", "gray"),
+}
+_MARKDOWN = re.compile(r"[\\`*_\[\]<>$~]|:(?=[A-Za-z])|^[#+-]", re.MULTILINE)
+MARKS: dict[ScenarioStatus, str] = {
+    ScenarioStatus.PASSED: "✓ passed",
+    ScenarioStatus.FAILED: "✗ failed",
+    ScenarioStatus.ERROR: "! error",
+}
+
+
+def agent(status: AgentStatus) -> str:
+    return _badge(status.value, _AGENTS[status])
+
+
+def run(status: RunStatus | JobStatus) -> str:
+    return _badge(status.value, _RUNS[status.value])
+
+
+def deployment(status: DeploymentStatus) -> str:
+    return _badge(*_DEPLOYMENTS[status])
+
+
+def deployment_word(status: DeploymentStatus) -> str:
+    return _DEPLOYMENTS[status][0]
+
+
+def verdict(found: Verdict) -> str:
+    return _badge(*VERDICTS[found])
+
+
+def verdict_word(found: Verdict | None) -> str:
+    return VERDICTS[found][0] if found is not None else "—"
+
+
+def plain(text: str) -> str:
+    """Text of others as it is: Markdown must not read anything into it."""
+    return _MARKDOWN.sub(r"\\\g<0>", text)
+
+
+def _badge(word: str, color: Color) -> str:
+    return f":{color}-badge[{word}]"

@@ -1,0 +1,113 @@
+"""Deploying and rolling back: asked twice, followed until the target was read back."""
+
+from uuid import UUID
+
+import streamlit as st
+
+from mission_control.api.agents.schemas import AgentRead
+from mission_control.api.jobs.schemas import JobRead
+from mission_control.core.words import AgentType, JobKind, JobStatus, Verdict
+from mission_control.ui.api_client import ApiClient
+from mission_control.ui.clients import api_client
+from mission_control.ui.components import badges
+from mission_control.ui.components.refusals import refusals_shown
+
+POLL_SECONDS = 1
+OVER = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})
+DOING = {JobKind.DEPLOY: "Deploying", JobKind.ROLLBACK: "Rolling back"}
+DONE = {
+    JobKind.DEPLOY: "Deployed. The target was read back and is as it should be.",
+    JobKind.ROLLBACK: "Rolled back. What was in force before is the current version again.",
+}
+
+
+def deploy_button(agent: AgentRead, version: int, verdict: Verdict | None, *, page: str) -> None:
+    """Deploy a version; one that was not shown to be better only on a word more."""
+    with st.popover(
+        f"Deploy version {version}", type="primary", icon=":material/publish:", key=f"{page}_deploy"
+    ):
+        st.markdown(_what_happens(agent, version))
+        force = False
+        if verdict is not Verdict.BETTER:
+            found = badges.VERDICTS[verdict][0].lower() if verdict else "not compared"
+            st.warning(f"Version {version} was not shown to be better ({found}).")
+            force = st.checkbox("Deploy it all the same", key=f"{page}_deploy_force")
+        if st.button("Deploy now", type="primary", key=f"{page}_deploy_now"):
+            with refusals_shown():
+                job = api_client().deploy(agent.id, version=version, force=force)
+                _follow(job, page=page)
+
+
+def rollback_button(agent: AgentRead, *, page: str) -> None:
+    with st.popover("Roll back", icon=":material/undo:", key=f"{page}_rollback"):
+        st.markdown(
+            f"Takes back what the deployment of version {agent.deployed_version} changed on "
+            f"{_target(agent)}, at once. What others changed since is kept."
+        )
+        force = st.checkbox(
+            "Also overwrite what somebody else changed in the same place since",
+            key=f"{page}_rollback_force",
+        )
+        if st.button("Roll back now", type="primary", key=f"{page}_rollback_now"):
+            with refusals_shown():
+                _follow(api_client().rollback(agent.id, force=force), page=page)
+
+
+def deployment_progress(agent: AgentRead, *, page: str) -> bool:
+    """The deployment or rollback that is going on, or how the one begun here ended.
+
+    True while one is going on.
+    """
+    job = _open_job(api_client(), agent.id) or _begun_here(agent.id, page=page)
+    if job is None:
+        return False
+    if job.status not in OVER:
+        st.info(f"{DOING[job.kind]}: {job.status.value}.", icon=":material/hourglass_top:")
+        _run_again_when_over(job.id)
+        return True
+    if job.status is JobStatus.COMPLETED:
+        st.success(DONE[job.kind])
+    elif job.error is not None:
+        st.error(f"{DOING[job.kind]} failed. {badges.plain(job.error.detail)}")
+    else:
+        st.warning(f"{DOING[job.kind]} was cancelled. Look at the target before you go on.")
+    return False
+
+
+def _follow(job: JobRead, *, page: str) -> None:
+    st.session_state[f"{page}_begun"] = job.id
+    st.rerun()
+
+
+def _begun_here(agent_id: str, *, page: str) -> JobRead | None:
+    job_id: UUID | None = st.session_state.get(f"{page}_begun")
+    if job_id is None:
+        return None
+    job = api_client().jobs.get(job_id)
+    return job if job.agent_id == agent_id else None
+
+
+def _open_job(client: ApiClient, agent_id: str) -> JobRead | None:
+    jobs = client.jobs.list(agent_id=agent_id, limit=20).items
+    return next((job for job in jobs if job.kind in DOING and job.status not in OVER), None)
+
+
+@st.fragment(run_every=POLL_SECONDS)
+def _run_again_when_over(job_id: UUID) -> None:
+    with refusals_shown():
+        if api_client().jobs.get(job_id).status in OVER:
+            st.rerun()
+
+
+def _what_happens(agent: AgentRead, version: int) -> str:
+    return (
+        f"Puts the prompt of version {version} on {_target(agent)}, reads it back, and calls it "
+        "live only then. Takes effect at once; what is there now is kept for a rollback."
+    )
+
+
+def _target(agent: AgentRead) -> str:
+    if agent.type is not AgentType.PHONE_BOT:
+        return "this installation"
+    name = agent.vapi_assistant_id or agent.name
+    return f"the Vapi assistant `{name}`"

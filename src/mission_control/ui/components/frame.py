@@ -1,0 +1,97 @@
+"""What every page has around it: the chosen agent, what is only a stand-in, and a lost API."""
+
+import streamlit as st
+
+from mission_control.api.agents.schemas import AgentRead
+from mission_control.api.system.schemas import Component
+from mission_control.ui.api_client import ApiError, ApiUnreachableError
+from mission_control.ui.clients import api_client
+from mission_control.ui.components import badges
+
+MOST_AGENTS = 200
+STAND_INS_SECONDS = 60
+RETRY_SECONDS = 3
+
+MEANING = {
+    "model": "scores come from a stand-in for the language model",
+    "vapi": "deployments reach a stand-in for Vapi, no real callers",
+}
+
+
+def fleet() -> list[AgentRead]:
+    return api_client().agents.list(limit=MOST_AGENTS).items
+
+
+def choose_agent() -> None:
+    """The agent that the pages are about, kept in the address of the page."""
+    agents = fleet()
+    names = {agent.id: agent.name for agent in agents}
+    if st.session_state.get("agent") not in names:
+        st.session_state.pop("agent", None)
+    with st.sidebar:
+        if agents:
+            st.selectbox(
+                "Agent",
+                list(names),
+                key="agent",
+                bind="query-params",
+                format_func=lambda agent_id: names.get(agent_id, agent_id),
+            )
+
+
+def chosen_agent() -> AgentRead | None:
+    agent_id = st.session_state.get("agent")
+    return next((agent for agent in fleet() if agent.id == agent_id), None)
+
+
+def need_agent() -> AgentRead:
+    """The chosen agent; without any agent, the page says what to do and ends."""
+    agent = chosen_agent()
+    if agent is None:
+        st.info("No agents yet. Import one on the Agents page, then come back.")
+        st.page_link("app_pages/agents.py", label="Import an agent", icon=":material/add:")
+        st.stop()
+    return agent
+
+
+def agent_line(agent: AgentRead) -> None:
+    """Who this page is about, and where it stands."""
+    in_force = f"version {agent.deployed_version}" if agent.deployed_version else "nothing deployed"
+    st.markdown(
+        f"**{badges.plain(agent.name)}** `{agent.id}` {badges.agent(agent.status)} "
+        f"&ensp;{badges.TYPES[agent.type]} &ensp;current version {agent.current_version} "
+        f"&ensp;in force: {in_force}"
+    )
+
+
+@st.fragment(parallel=True)
+def stand_in_line() -> None:
+    """Every page says which parts only play the real thing."""
+    try:
+        components = _stand_ins()
+    except ApiError:
+        return  # the page itself says that the API is away
+    if components:
+        names = ", ".join(component.name for component in components)
+        meanings = "; ".join(MEANING[each.name] for each in components if each.name in MEANING)
+        st.markdown(f"{badges.SANDBOX} **{names}**: {meanings or 'not the real thing'}.")
+
+
+def show_unreachable(error: ApiUnreachableError) -> None:
+    st.error(f"{badges.plain(error.message)} This page comes back by itself.")
+    st.button("Try again now", key="frame_retry", icon=":material/refresh:")
+    _come_back()
+
+
+@st.fragment(run_every=RETRY_SECONDS)
+def _come_back() -> None:
+    try:
+        api_client().agents.list(limit=1)
+    except ApiError:
+        return
+    st.rerun()
+
+
+@st.cache_data(ttl=STAND_INS_SECONDS, show_spinner=False)
+def _stand_ins() -> list[Component]:
+    return [each for each in api_client().system_status().components if each.stand_in]

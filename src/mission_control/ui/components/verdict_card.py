@@ -1,0 +1,77 @@
+"""What a comparison has shown, with all that is needed to judge it."""
+
+import streamlit as st
+
+from mission_control.api.optimize.schemas import OptimizationRead
+from mission_control.core.comparison import Comparison
+from mission_control.core.words import Verdict
+from mission_control.ui.components import badges, figures
+
+
+def verdict_card(optimization: OptimizationRead) -> None:
+    """Rates of both versions, their difference with its interval, and what flipped."""
+    if optimization.comparison is None or optimization.verdict is None:
+        return
+    found = Comparison.model_validate(optimization.comparison)
+    with st.container(border=True, key="verdict_card"):
+        st.markdown(f"### {badges.verdict(optimization.verdict)}")
+        st.markdown(badges.plain(found.sentence))
+        if found.difference is not None:
+            _numbers(optimization, found, optimization.verdict)
+        _scenarios(found)
+        st.caption(_measured_on(optimization, found))
+
+
+def _numbers(optimization: OptimizationRead, found: Comparison, verdict: Verdict) -> None:
+    color = {Verdict.BETTER: "green", Verdict.WORSE: "red"}.get(verdict, "gray")
+    baseline, candidate, difference, chance, flips = st.columns([2, 2, 3, 2, 3])
+    baseline.metric(
+        f"Baseline, version {optimization.base_version}", figures.share(found.baseline_rate)
+    )
+    candidate.metric(
+        f"Candidate, version {optimization.candidate_version}", figures.share(found.candidate_rate)
+    )
+    with difference:
+        st.metric("Difference", figures.points(found.difference))
+        st.markdown(
+            f":{color}[95% interval {figures.interval(found.interval_low, found.interval_high)}]"
+        )
+    chance.metric(
+        "p-value",
+        figures.chance(found.p_value),
+        help="How often chance alone would give such a difference: exact paired permutation test.",
+    )
+    flips.metric(
+        "Scenarios fixed / broken",
+        f"{len(found.fixed)} / {len(found.broken)}",
+        help="Fixed: most repetitions failed, now most pass. Broken: the other way round.",
+    )
+
+
+def _scenarios(found: Comparison) -> None:
+    groups = {
+        "Fixed": found.fixed,
+        "Broken": found.broken,
+        "Anchors broken": found.anchors_broken,
+        "Anchors in doubt": found.anchors_in_doubt,
+        "Not measured": found.unmeasured,
+    }
+    named = {name: ids for name, ids in groups.items() if ids}
+    if named:
+        with st.expander("Which scenarios"):
+            for name, ids in named.items():
+                st.markdown(f"**{name}** " + ", ".join(f"`{each}`" for each in ids))
+
+
+def _measured_on(optimization: OptimizationRead, found: Comparison) -> str:
+    if found.difference is None:
+        return f"{optimization.optimizer} with {badges.plain(optimization.model)}."
+    needed = ""
+    if found.scenarios_needed is not None and found.difference_sought is not None:
+        sought = figures.points(found.difference_sought).removeprefix("+")
+        needed = f" Scenarios needed to show {sought}: about {found.scenarios_needed:,}."
+    return (
+        f"Pass rates on the test split, which the search never saw: "
+        f"{figures.runs(found.scenarios, optimization.repetitions)} for each version, "
+        f"model {badges.plain(optimization.model)}. The interval is a paired bootstrap.{needed}"
+    )

@@ -1,0 +1,33 @@
+"""Entry point of the console: navigation, the chosen agent, and what to say when the API is away."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from mission_control.ui.api_client import ApiProblemError, ApiUnreachableError
+from mission_control.ui.components import frame
+from mission_control.ui.components.refusals import show_problem
+
+ICON = str(Path(__file__).with_name("icon.png"))
+
+st.set_page_config(page_title="Mission Control", page_icon=ICON, layout="wide")
+
+page = st.navigation(
+    [
+        st.Page("app_pages/agents.py", title="Agents", icon=":material/smart_toy:", default=True),
+        st.Page("app_pages/evaluate.py", title="Evaluate", icon=":material/fact_check:"),
+        st.Page("app_pages/optimize.py", title="Optimize", icon=":material/trending_up:"),
+        st.Page("app_pages/deployments.py", title="Deployments", icon=":material/publish:"),
+        st.Page("app_pages/system.py", title="System", icon=":material/dns:"),
+    ]
+)
+st.logo(ICON, size="large")
+st.title(page.title)
+try:
+    frame.choose_agent()
+    frame.stand_in_line()
+    page.run()
+except ApiUnreachableError as error:
+    frame.show_unreachable(error)
+except ApiProblemError as problem:
+    show_problem(problem)
