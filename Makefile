@@ -23,7 +23,7 @@ help: ## Show this list
 run: .venv/installed engine/.venv/installed ## Start Mission Control on this machine
 	@$(BIN)/mission-control up
 
-demo: .venv/installed engine/.venv/installed ## Show the main job on an empty sandbox
+demo: .venv/installed engine/.venv/installed ## Show the main job, while `make run` runs in another terminal
 	@$(BIN)/mission-control demo
 
 test: .venv/installed-dev engine/.venv/installed browser ## Everything that is checked before a release

@@ -164,7 +164,6 @@ async def test_a_base_url_without_v1_fails_as_it_does_on_the_real_server(
     [
         ("sandbox-1", [200] * 8),
         ("sandbox-flaky", [200] * 6 + [503, 200]),
-        ("sandbox-half", [200, 503] * 4),
         ("sandbox-down", [503] * 8),
         ("sandbox-unauthorised", [401] * 8),
         ("sandbox-broken", [200] * 8),
@@ -178,6 +177,22 @@ async def test_the_model_s_name_decides_how_the_server_behaves(
 
     failed = sum(status != 200 for status in statuses)
     assert (await statistics(client))["errors"] == failed
+
+
+async def test_the_half_failing_model_refuses_the_same_requests_every_time(
+    client: httpx2.AsyncClient,
+) -> None:
+    def question(number: int) -> dict[str, object]:
+        messages = [{"role": "user", "content": f"Question {number}?"}]
+        return {"model": "sandbox-half", "messages": messages}
+
+    async def statuses() -> list[int]:
+        path = "/v1/chat/completions"
+        return [(await client.post(path, json=question(n))).status_code for n in range(40)]
+
+    first = await statuses()
+    assert set(first) == {200, 503}
+    assert await statuses() == first
 
 
 async def test_the_broken_model_answers_what_no_adapter_can_read(
@@ -233,11 +248,26 @@ async def test_statistics_tell_a_request_that_was_paid_twice(client: httpx2.Asyn
     assert await statistics(client) == {
         "calls": 5,
         "errors": 2,
+        "abandoned": 0,
         "by_model": {"sandbox-1": 3, "sandbox-down": 2},
         "distinct_requests": 2,
         "repeated_requests": 1,
         "max_inflight": 1,
     }
+
+
+async def test_a_client_that_has_gone_was_not_answered(model_server: str) -> None:
+    origin = model_server.removesuffix("/v1")
+    async with httpx2.AsyncClient(base_url=origin) as client:
+        before = await statistics(client)
+        with pytest.raises(httpx2.ReadTimeout):
+            body = {"model": "sandbox-slow", "messages": ASKED}
+            await client.post("/v1/chat/completions", json=body, timeout=0.2)
+        while (after := await statistics(client))["abandoned"] == before["abandoned"]:
+            await asyncio.sleep(0.05)
+
+    assert after["abandoned"] == before["abandoned"] + 1
+    assert after["distinct_requests"] == before["distinct_requests"]
 
 
 async def test_statistics_start_again_on_request(client: httpx2.AsyncClient) -> None:

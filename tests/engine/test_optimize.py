@@ -37,6 +37,8 @@ from tests.engine.harness import (
     statistics,
 )
 
+# Cannot be learned, so that a search never becomes perfect.
+IMPOSSIBLE = scenario("no", "Hm?", "Never", contains("never ever said"))
 OTHERS = ["MIPROv2", "BootstrapFewShot", "SIMBA"]
 
 
@@ -82,7 +84,12 @@ def test_gepa_improves_and_stops_when_validation_is_perfect(
 def test_the_others_improve_and_a_repetition_costs_nothing(
     host: Engine, model_server: str, own: Path, optimizer: str
 ) -> None:
-    settings = {"optimizer": optimizer, "budget": Budget(level="light")}
+    settings: dict[str, Any] = {"optimizer": optimizer, "budget": Budget(level="light")}
+    if optimizer == "SIMBA":  # learns from differences, so it needs scores that are not all zero
+        sides = zip(("train", "validation"), scenarios(), strict=True)
+        settings |= {
+            side: [one.model_copy(update={"checks": []}) for one in all_] for side, all_ in sides
+        }
     trials, answer = optimize(host, model_server, own, **settings)
     optimized = expect(Optimized, answer)
     assert optimized.changed
@@ -102,7 +109,8 @@ def test_the_others_improve_and_a_repetition_costs_nothing(
     carried = program().model_copy(
         update={"prompt": optimized.prompt, "demonstrations": optimized.demonstrations}
     )
-    finished, _ = evaluate(host, model_server, scenarios()[1], program=carried)
+    validation = settings.get("validation", scenarios()[1])
+    finished, _ = evaluate(host, model_server, validation, program=carried)
     mean = sum(item.score or 0 for item in finished) / len(finished)
     assert mean == pytest.approx(optimized.best_validation_score)
 
@@ -152,13 +160,14 @@ def test_only_declared_fields_and_no_test_scenario_reach_the_reflection(
 # ------------------------------------------------------------------ kill -9
 
 
-@pytest.mark.parametrize("optimizer", ["GEPA", "MIPROv2", "SIMBA"])
+@pytest.mark.parametrize("optimizer", ["GEPA", "MIPROv2"])
 def test_after_kill_9_it_goes_on_and_pays_nothing_twice(
     tmp_path: Path, own: Path, slow_model_server: str, optimizer: str
 ) -> None:
     settings: dict[str, Any] = {
         "optimizer": optimizer,
-        "budget": Budget(metric_calls=150) if optimizer == "GEPA" else Budget(level="light"),
+        "budget": Budget(metric_calls=90) if optimizer == "GEPA" else Budget(level="light"),
+        "validation": [*scenarios()[1], IMPOSSIBLE],
         "concurrency": 4,
     }
     seen: dict[int, TrialFinished] = {}
@@ -168,7 +177,7 @@ def test_after_kill_9_it_goes_on_and_pays_nothing_twice(
         for message in first.messages(request):
             if isinstance(message, TrialFinished):
                 seen[message.number] = message
-            if isinstance(message, Progressed) and len(seen) >= 2 and message.usage.calls > 40:
+            if isinstance(message, Progressed) and len(seen) >= 2 and message.usage.calls > 25:
                 break
         first.kill()
     time.sleep(0.3)
@@ -213,10 +222,8 @@ def test_money_is_a_hard_limit(
     host: Engine, model_server: str, own: Path, optimizer: str, usd: float
 ) -> None:
     settings = {"optimizer": optimizer, "budget": Budget(usd=usd), "concurrency": 8}
-    # One case only that cannot be learned, so that nothing but the money ends it.
-    impossible = scenario("no", "Hm?", "Never", contains("never ever said"))
     train, validation = scenarios()
-    settings |= {"train": [*train, impossible], "validation": [*validation, impossible]}
+    settings |= {"train": [*train, IMPOSSIBLE], "validation": [*validation, IMPOSSIBLE]}
     _, answer = optimize(host, model_server, own, **settings)
     costs = [call["cost_usd"] for call in journal(own)]
     assert sum(costs) <= usd + max(costs)
@@ -228,8 +235,7 @@ def test_money_is_a_hard_limit(
 
 
 def test_calls_for_the_comparison_are_held_back(host: Engine, model_server: str, own: Path) -> None:
-    impossible = scenario("no", "Hm?", "Never", contains("never ever said"))
-    settings: dict[str, Any] = {"validation": [*scenarios()[1], impossible], "reserve_calls": 100}
+    settings: dict[str, Any] = {"validation": [*scenarios()[1], IMPOSSIBLE], "reserve_calls": 100}
     _, answer = optimize(host, model_server, own, budget=Budget(usd=0.03), **settings)
     assert expect(Optimized, answer).stop_reason == "budget_usd"
     calls = journal(own)
@@ -243,8 +249,7 @@ def test_calls_for_the_comparison_are_held_back(host: Engine, model_server: str,
 def test_metric_calls_are_a_hard_limit(
     host: Engine, model_server: str, own: Path, optimizer: str
 ) -> None:
-    impossible = scenario("no", "Hm?", "Never", contains("never ever said"))
-    settings = {"validation": [*scenarios()[1], impossible], "optimizer": optimizer}
+    settings = {"validation": [*scenarios()[1], IMPOSSIBLE], "optimizer": optimizer}
     budget = Budget(metric_calls=20, level="light")
     _, answer = optimize(host, model_server, own, budget=budget, **settings)
     optimized = expect(Optimized, answer)
@@ -255,8 +260,7 @@ def test_metric_calls_are_a_hard_limit(
 def test_minutes_are_a_hard_limit_even_over_a_resume(
     host: Engine, own: Path, slow_model_server: str
 ) -> None:
-    impossible = scenario("no", "Hm?", "Never", contains("never ever said"))
-    settings: dict[str, Any] = {"validation": [*scenarios()[1], impossible]}
+    settings: dict[str, Any] = {"validation": [*scenarios()[1], IMPOSSIBLE]}
     budget = Budget(minutes=2.5 / 60)
     started = time.monotonic()
     _, answer = optimize(host, slow_model_server, own, budget=budget, **settings)

@@ -26,7 +26,7 @@ from mission_control.supervisor.supervise import (
     refuse_taken_ports,
     run,
 )
-from mission_control.supervisor.terminal import Terminal
+from mission_control.supervisor.terminal import ROTATE_AT_BYTES, LogFile, Terminal
 from tests.services import REPOSITORY, free_port, free_ports_in_a_row
 
 IMPATIENT = Patience(first_seconds=0.1, longest_seconds=0.4, calm_seconds=30, starts_of_essential=2)
@@ -238,6 +238,48 @@ async def test_everything_is_logged_and_warnings_are_shown(tmp_path: Path) -> No
         assert "talks         ERROR: plain and loud" in said
         assert "quiet" not in said
         assert " plain\n" not in said
+
+
+async def test_control_characters_in_what_a_part_says_do_not_reach_the_terminal(
+    tmp_path: Path,
+) -> None:
+    script = """printf '{"event": "\\\\u001b[2Jgone", "level": "error"}\\n'; exec sleep 60"""
+    async with supervising(tmp_path, shell("rude", script)) as watched:
+        await watched.until(lambda: "gone" in watched.said.getvalue())
+
+        assert "\x1b" not in watched.said.getvalue()
+
+
+async def test_a_refusal_after_the_start_is_said_and_everything_keeps_running(
+    tmp_path: Path,
+) -> None:
+    async def refuse() -> None:
+        raise PortTakenError("The demonstration could not be made.")
+
+    said = io.StringIO()
+    supervisor = Supervisor(
+        [shell("steady", "exec sleep 60")], data_dir=tmp_path, terminal=Terminal(said)
+    )
+    task = asyncio.create_task(supervisor.run(refuse))
+    async with asyncio.timeout(10):
+        while "The demonstration could not be made." not in said.getvalue():
+            await asyncio.sleep(0.01)
+    assert not task.done()
+
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert await asyncio.wait_for(task, 10) == 0
+
+
+def test_a_log_that_has_grown_too_large_makes_room(tmp_path: Path) -> None:
+    log = LogFile(tmp_path / "part.log")
+    for letter in (b"a", b"b", b"c"):
+        log.write(letter * ROTATE_AT_BYTES)
+    log.write(b"d")
+    log.close()
+
+    assert (tmp_path / "part.log").read_bytes() == b"d\n"
+    assert (tmp_path / "part.log.1").read_bytes() == b"c" * ROTATE_AT_BYTES + b"\n"
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 # ------------------------------------------------------------------ a supervisor that is killed

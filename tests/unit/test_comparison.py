@@ -72,6 +72,7 @@ class TestVerdict:
         assert result.interval_low > 0
         assert result.p_value == pytest.approx(0.0703125)
         assert result.verdict == "not_enough_data"
+        assert result.scenarios_needed is not None
 
     def test_the_test_alone_does_not_make_it_better(self) -> None:
         """Eighteen slight gains, one collapse: chance is unlikely, harm on average is not."""
@@ -111,13 +112,14 @@ class TestVerdict:
         assert result.p_value == pytest.approx(1 / 16)
 
     def test_the_arms_may_differ_in_repetitions(self) -> None:
-        result = comparison((6, (0, 0), (1, 1, 1, 1, 0)))
-        assert result.difference == pytest.approx(0.8)
+        result = comparison((6, (1, 0), (1, 1, 0)))
+        assert result.difference == pytest.approx(1 / 6, abs=1e-6)
+        assert result.p_value == pytest.approx(1 / 32)
         assert result.verdict == "better"
 
     def test_graded_outcomes_are_compared_by_their_means(self) -> None:
-        result = comparison((8, (0.25, 0.35), (0.7, 0.9)))
-        assert result.difference == pytest.approx(0.5)
+        result = comparison((8, (0.1, 0.2), (0.3, 0.5)))
+        assert result.difference == pytest.approx(0.25)
         assert result.p_value == pytest.approx(2 / 2**8)
 
 

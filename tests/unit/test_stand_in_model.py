@@ -239,6 +239,14 @@ def test_a_second_wording_widens_the_rule_instead_of_adding_one() -> None:
     assert reply(twice, "When do you open?") == wanted
 
 
+def test_a_rule_that_a_person_wrote_is_widened_in_place() -> None:
+    prompt = 'If they ask about the opening hours, say: "We open at nine"'
+
+    assert learn(prompt, [Lesson("Are the doors locked early?", "We open at nine")]).startswith(
+        "When the caller mentions opening hours, "
+    )
+
+
 def test_a_rule_that_says_the_wrong_thing_is_overruled() -> None:
     prompt = 'If they ask about the price, say: "We are the cheapest"'
 

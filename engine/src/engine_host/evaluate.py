@@ -82,38 +82,35 @@ class Bench:
         self,
         scenarios: Iterable[Scenario],
         repetitions: int = 1,
-        report: Callable[[Outcome], None] | None = None,
+        report: Callable[[Outcome], None] = lambda _: None,
     ) -> list[Outcome]:
         """Run all of them; stops early when the first six all failed. A cancel raises `Halt`."""
         program = self.prepared.build()
         work = [
             (scenario, number) for number in range(1, repetitions + 1) for scenario in scenarios
         ]
-        finished: list[Outcome] = []
         hopeless = threading.Event()
 
         def one(scenario: Scenario, repetition: int) -> Outcome | None:
             return None if hopeless.is_set() else self._once(program, scenario, repetition)
 
-        with ThreadPoolExecutor(
-            min(self.concurrency, len(work)), thread_name_prefix="scenario"
-        ) as pool:
+        workers = min(self.concurrency, len(work))
+        with ThreadPoolExecutor(workers, thread_name_prefix="scenario") as pool:
             futures = [pool.submit(contextvars.Context().run, one, *item) for item in work]
+            finished: list[Outcome] = []
             try:
                 for future in as_completed(futures):
                     outcome = future.result()
-                    if outcome is None:
-                        continue
-                    finished.append(outcome)
-                    if report is not None:
+                    if outcome is not None:
+                        finished.append(outcome)
                         report(outcome)
                     if len(finished) >= _HOPELESS and not any(item.verdict for item in finished):
                         hopeless.set()
             except Halt:
-                hopeless.set()
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
-        return finished
+        # In the order of the work: sums of scores must not depend on who was first.
+        return [outcome for future in futures if (outcome := future.result()) is not None]
 
     def _once(self, program: dspy.Module, scenario: Scenario, repetition: int) -> Outcome:
         bucket = Bucket()

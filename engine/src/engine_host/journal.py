@@ -21,6 +21,7 @@ class Call(BaseModel):
     key: str
     number: int
     role: str
+    characters: int  # of the prompt
     outputs: list[Any]
     input_tokens: int
     output_tokens: int
@@ -56,6 +57,7 @@ class Journal:
         self._lock = threading.Lock()
         self._calls: dict[tuple[str, int], Call] = {}
         self._total = Usage(cost_usd=0.0)
+        self._dearest: dict[str, tuple[float, int]] = {}
         self._file: int | None = None
         if directory is not None:
             self._file = self._open(directory / "calls.jsonl")
@@ -96,6 +98,14 @@ class Journal:
     def _remember(self, call: Call) -> None:
         self._calls.setdefault((call.key, call.number), call)
         self._total = added(self._total, call.usage())
+        if call.cost_usd is not None:
+            usd, longest = self._dearest.get(call.role, (0.0, 1))
+            self._dearest[call.role] = (max(usd, call.cost_usd), max(longest, call.characters))
+
+    def dearest(self, role: str) -> tuple[float, int] | None:
+        """USD of the dearest call of this role and characters of the longest; None before the first."""
+        with self._lock:
+            return self._dearest.get(role)
 
     def total(self) -> Usage:
         """Everything paid into this journal, each call once."""

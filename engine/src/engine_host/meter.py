@@ -48,15 +48,15 @@ class Meter:
         self._changed = threading.Condition()
         self._numbers: Counter[str] = Counter()
         self._in_flight: dict[str, list[float]] = {}
-        self._dearest: dict[str, tuple[float, int]] = {}  # role -> (usd, characters)
         self._succeeded = 0
         self._failures: list[ErrorKind] = []
         self._reflections_failed = 0
+        self._closed = False
         self.last_failure = ""
 
     # ------------------------------------------------------------------ before a call
 
-    def recall(self, key: str, characters: int) -> tuple[int, Call | None]:
+    def recall(self, key: str) -> tuple[int, Call | None]:
         """The number of this call among those with its key, and its answer if it was paid before."""
         self.check()
         with self._changed:
@@ -64,13 +64,13 @@ class Meter:
             number = self._numbers[key]
         call = self.journal.find(key, number)
         if call is not None:
-            with self._changed:
-                self._learn_price(call, characters)
             self._use(call)
         return number, call
 
     def check(self) -> None:
         """Raise `Halt` when this request must make no further call."""
+        if self._closed:
+            raise Halt("closed")
         if self.limits.cancelled():
             raise Halt("cancelled", "Cancelled. What was paid for is kept.")
         if self.limits.deadline is not None and time.monotonic() > self.limits.deadline:
@@ -101,40 +101,41 @@ class Meter:
     def _may_start(self, role: str, characters: int) -> bool:
         if self.limits.usd is None:
             return True
-        if role not in self._dearest and self._in_flight.get(role):
+        if self.journal.dearest(role) is None and self._in_flight.get(role):
             return False  # what a call of this role costs is not known yet: one until it is
         pending = sum(sum(calls) for calls in self._in_flight.values())
         return self.spent() + pending + self._expected(role, characters) <= self.available()
 
     def _expected(self, role: str, characters: int) -> float:
-        usd, longest = self._dearest.get(role, (0.0, 1))
+        usd, longest = self.journal.dearest(role) or (0.0, 1)
         return usd * _MARGIN * max(1.0, characters / longest)
 
     def available(self) -> float:
         """USD that may be spent in all, after what is held back for later."""
-        usd, _ = self._dearest.get("task", (0.0, 1))
+        usd, _ = self.journal.dearest("task") or (0.0, 1)
         return (self.limits.usd or 0.0) - self.limits.reserve_calls * usd
 
     def spent(self) -> float:
         return self.journal.total().cost_usd or 0.0
 
+    def close(self) -> None:
+        """Make no further call, and wait for those under way, which are paid whatever happens."""
+        self._closed = True
+        with self._changed:
+            while any(self._in_flight.values()) and not self.limits.cancelled():
+                self._changed.wait(0.2)
+
     # ------------------------------------------------------------------ after a call
 
-    def paid(self, call: Call, characters: int) -> None:
+    def paid(self, call: Call) -> None:
         """Book a finished call. It is in the journal before anybody sees its answer."""
         self.journal.add(call)
         with self._changed:
             self._succeeded += 1
             if call.role == "reflection":
                 self._reflections_failed = 0
-            self._learn_price(call, characters)
             self._changed.notify_all()
         self._use(call)
-
-    def _learn_price(self, call: Call, characters: int) -> None:
-        usd, longest = self._dearest.get(call.role, (0.0, 1))
-        if call.cost_usd is not None:
-            self._dearest[call.role] = (max(usd, call.cost_usd), max(longest, characters))
 
     def failed(self, role: str, error: Exception) -> None:
         """Count a call that failed for good; in a search, raise `Halt` when there were too many."""

@@ -37,7 +37,7 @@ class MeteredLM(dspy.LM):
 
     def __call__(self, prompt: Any = None, *, messages: Any = None, **kwargs: Any) -> list[Any]:
         key, characters = self._identify(prompt, messages, kwargs)
-        number, known = self._meter.recall(key, characters)
+        number, known = self._meter.recall(key)
         if known is not None:
             return list(known.outputs)
         with self._meter.flight(self._role, characters):
@@ -47,7 +47,7 @@ class MeteredLM(dspy.LM):
             except Exception as error:
                 self._meter.failed(self._role, error)
                 raise
-            self._meter.paid(self._call(key, number, outputs), characters)
+            self._meter.paid(self._call(key, number, characters, outputs))
         return outputs
 
     def _identify(self, prompt: Any, messages: Any, kwargs: dict[str, Any]) -> tuple[str, int]:
@@ -59,7 +59,7 @@ class MeteredLM(dspy.LM):
         identity = json_text([self._role, self.model, content, settings])
         return hashlib.sha256(identity.encode()).hexdigest(), len(content)
 
-    def _call(self, key: str, number: int, outputs: list[Any]) -> Call:
+    def _call(self, key: str, number: int, characters: int, outputs: list[Any]) -> Call:
         entry = _ENTRY.get() or {}
         usage = cast("dict[str, Any]", entry.get("usage") or {})
         inputs = int(usage.get("prompt_tokens") or 0)
@@ -72,6 +72,7 @@ class MeteredLM(dspy.LM):
             key=key,
             number=number,
             role=self._role,
+            characters=characters,
             outputs=outputs,
             input_tokens=inputs,
             output_tokens=generated,

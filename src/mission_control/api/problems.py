@@ -1,6 +1,6 @@
 """Errors as RFC 9457 problem documents. The only place that pairs errors with statuses."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -93,7 +93,7 @@ def problem(
     code: str,
     detail: str,
     headers: dict[str, str] | None = None,
-    **fields: Any,
+    fields: Mapping[str, object] | None = None,
 ) -> JSONResponse:
     return JSONResponse(
         status_code=status,
@@ -101,7 +101,7 @@ def problem(
         headers=headers,
         content=jsonable_encoder(
             {
-                **fields,
+                **(fields or {}),
                 "type": f"/problems/{code}",
                 "title": status.phrase,
                 "status": status.value,
@@ -119,7 +119,7 @@ async def _on_our_error(_: Request, exc: Exception) -> JSONResponse:
     headers = None
     if isinstance(exc, IntegrationRateLimitedError):
         headers = {"Retry-After": str(max(1, round(exc.retry_after)))}
-    return problem(status, code=exc.code, detail=exc.message, headers=headers, **exc.fields)
+    return problem(status, code=exc.code, detail=exc.message, headers=headers, fields=exc.fields)
 
 
 async def _on_bad_payload(_: Request, exc: Exception) -> JSONResponse:
@@ -127,13 +127,13 @@ async def _on_bad_payload(_: Request, exc: Exception) -> JSONResponse:
     errors = [_where_and_what(error) for error in exc.errors()]
     if any(error["type"] == "json_invalid" for error in exc.errors()):
         return problem(
-            HTTPStatus.BAD_REQUEST, code="malformed", detail="The body is not JSON.", errors=errors
+            HTTPStatus.BAD_REQUEST, code="malformed", detail="The body is not JSON.", fields={"errors": errors}
         )
     return problem(
         STATUS_OF[NotAcceptableError],
         code="invalid_payload",
         detail="The request does not have the expected shape; nothing was changed.",
-        errors=errors,
+        fields={"errors": errors},
     )
 
 

@@ -23,9 +23,10 @@ from mission_control.sandbox.model.answering import NONSENSE, answer
 
 HEADERS = {"x-stand-in": "true"}
 SLOW_MS = 800
-FAILS_EVERY = {"down": 1, "half": 2, "flaky": 7}
+FAILS_EVERY = {"down": 1, "flaky": 7}
 MODELS = ("1", "slow", "flaky", "half", "down", "broken", "unauthorised")
 CHARACTERS_PER_TOKEN = 4
+CLIENT_HAS_GONE = 499
 
 
 class RefusalError(Exception):
@@ -39,10 +40,14 @@ class RefusalError(Exception):
 
 @dataclass
 class Statistics:
-    """What was asked of this server. A request is repeated when the same one was answered before."""
+    """What was asked of this server. A request is repeated when the same one was answered before.
+
+    It is abandoned when its client had gone before the answer was ready: nobody was answered.
+    """
 
     calls: int = 0
     errors: int = 0
+    abandoned: int = 0
     by_model: Counter[str] = field(default_factory=Counter[str])
     repeated_requests: int = 0
     max_inflight: int = 0
@@ -63,6 +68,7 @@ class Statistics:
         return {
             "calls": self.calls,
             "errors": self.errors,
+            "abandoned": self.abandoned,
             "by_model": dict(self.by_model),
             "distinct_requests": len(self.answered),
             "repeated_requests": self.repeated_requests,
@@ -134,9 +140,12 @@ class ModelServer:
         model, messages = _model(body), _messages(body)
         self._statistics.begin(model)
         try:
-            self._refuse_if_asked(model)
             digest = hashlib.blake2b(_canonical(body), digest_size=16).digest()
+            self._refuse_if_asked(model, digest)
             await self._think(model, digest)
+            if await request.is_disconnected():
+                self._statistics.abandoned += 1
+                return Response(status_code=CLIENT_HAS_GONE)
             completion = self._completion(model, messages)
             self._statistics.answer(digest)
         except RefusalError:
@@ -175,13 +184,15 @@ class ModelServer:
     async def health(self, _: Request) -> Response:
         return JSONResponse({"status": "ok", "stand_in": True}, headers=HEADERS)
 
-    def _refuse_if_asked(self, model: str) -> None:
+    def _refuse_if_asked(self, model: str, digest: bytes) -> None:
         mode = _mode(model)
         if mode == "unauthorised":
             text = "Incorrect API key provided. This is the stand-in's unauthorised model."
             raise RefusalError(401, text, "invalid_request_error", "invalid_api_key")
         every = FAILS_EVERY.get(mode)
-        if every and self._statistics.by_model[model] % every == 0:
+        # `half` refuses the same requests every time, so that trying again does not help.
+        refused_for_good = mode == "half" and digest[0] % 2 == 1
+        if refused_for_good or (every and self._statistics.by_model[model] % every == 0):
             raise RefusalError(503, "The stand-in simulates an outage.", "server_error")
 
     async def _think(self, model: str, digest: bytes) -> None:

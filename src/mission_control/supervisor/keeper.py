@@ -16,7 +16,7 @@ from mission_control.supervisor.processes import Child, signal_group, spawn
 from mission_control.supervisor.state import PartState, PartStatus
 from mission_control.supervisor.terminal import LogFile, Terminal, worth_showing
 
-LOOK_EVERY_SECONDS = 0.03
+LOOK_EVERY_SECONDS = 0.05
 CHUNK_BYTES = 64 * 1024
 LONGEST_LINE_BYTES = 1024 * 1024
 LAST_WORDS = 5  # lines shown of a part that crashed

@@ -138,7 +138,7 @@ def _api(settings: Settings, *, after: tuple[str, ...]) -> Part:
         ready=answers_http(_reachable(host), port, "/healthz"),
         after=after,
         essential=True,
-        grace_seconds=3.6,
+        grace_seconds=3.4,
         host=host,
         port=port,
         port_setting="MC_API_PORT",
@@ -163,7 +163,7 @@ def _worker(settings: Settings, *, after: tuple[str, ...]) -> Part:
         ready=worker_listens(settings.redis),
         after=after,
         stop_step=1,
-        grace_seconds=4.8,  # two for the jobs that are nearly done, the rest for Celery itself
+        grace_seconds=4.6,  # two for the jobs that are nearly done, the rest for Celery itself
     )
 
 
@@ -182,13 +182,17 @@ def _sandbox_model(settings: Settings) -> Part:
     port = settings.sandbox_model_port
     return Part(
         name="sandbox-model",
-        command=_python("mission_control.sandbox.model_server", "--port", str(port)),
+        command=_python(
+            "mission_control.sandbox.model_server",
+            *("--port", str(port)),
+            *("--latency-ms", str(settings.mc_sandbox_latency_ms)),
+        ),
         environment=_environment(_without_credentials(settings)),
         ready=accepts_connections("127.0.0.1", port),
         after=("api",),
         stand_in=True,
         stop_step=2,
-        grace_seconds=0.3,
+        grace_seconds=0.8,
         port=port,
         port_setting="MC_API_PORT + 1",
     )
@@ -206,7 +210,7 @@ def _sandbox_vapi(settings: Settings) -> Part:
         after=("api",),
         stand_in=True,
         stop_step=2,
-        grace_seconds=0.3,
+        grace_seconds=0.8,
         port=port,
         port_setting="MC_API_PORT + 2",
     )

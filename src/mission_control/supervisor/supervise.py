@@ -3,7 +3,7 @@
 import asyncio
 import signal
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from itertools import groupby
 from os import getpid
 from pathlib import Path
@@ -19,6 +19,7 @@ from mission_control.supervisor.parts import Part, parts_for, port_is_free, with
 from mission_control.supervisor.processes import runs, signal_group
 from mission_control.supervisor.readiness import answers_redis
 from mission_control.supervisor.state import (
+    PartState,
     SupervisorState,
     last_state,
     sole_supervisor,
@@ -29,8 +30,7 @@ from mission_control.supervisor.terminal import Terminal
 REFUSED = 2  # exit code: nothing was started
 FAILED = 1  # exit code: something essential did not come up
 SLOW_START_SECONDS = 60.0
-LEFTOVERS_SECONDS = 5.0
-ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+LEFTOVERS_SECONDS = 4.0
 
 Callback = Callable[[], Awaitable[None]]
 
@@ -96,15 +96,16 @@ class Supervisor:
 
     async def run(self, on_ready: Callback) -> int:
         with self._signals():
-            async with self._tasks(on_ready):
+            async with self._tasks(on_ready) as announcing:
                 await self._stop_wanted.wait()
+                announcing.cancel()  # first: what it does needs the parts
                 await self._stop()
         return self._verdict()
 
     # ---------------------------------------------------------------- starting
 
     @asynccontextmanager
-    async def _tasks(self, on_ready: Callback) -> AsyncGenerator[None]:
+    async def _tasks(self, on_ready: Callback) -> AsyncGenerator[asyncio.Task[None]]:
         keeping = {
             keeper: asyncio.create_task(keeper.keep([self._keepers[n] for n in keeper.part.after]))
             for keeper in self._keepers.values()
@@ -113,7 +114,7 @@ class Supervisor:
         for task in (*keeping.values(), announcing):
             task.add_done_callback(self._notice_failure)
         try:
-            yield
+            yield announcing
         finally:
             announcing.cancel()
             for keeper, task in keeping.items():
@@ -130,6 +131,8 @@ class Supervisor:
             async with asyncio.timeout(SLOW_START_SECONDS):
                 for keeper in self._keepers.values():
                     await keeper.ready.wait()
+            seconds = (utc_now() - self._started_at).total_seconds()
+            self._terminal.headline(f"Everything is ready in {seconds:.1f} s.")
         except TimeoutError:
             late = ", ".join(self.not_ready())
             self._terminal.headline(f"Still not ready after a minute: {late}.", "bold yellow")
@@ -167,12 +170,15 @@ class Supervisor:
     @contextmanager
     def _signals(self) -> Generator[None]:
         loop = asyncio.get_running_loop()
-        for number in ENDING_SIGNALS:
+        heeded = {signal.SIGINT, signal.SIGTERM}
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as it is under nohup
+            heeded.add(signal.SIGHUP)
+        for number in heeded:
             loop.add_signal_handler(number, self._signalled)
         try:
             yield
         finally:
-            for number in ENDING_SIGNALS:
+            for number in heeded:
                 loop.remove_signal_handler(number)
 
     def _signalled(self) -> None:
@@ -183,10 +189,9 @@ class Supervisor:
 
     def _write_state(self) -> None:
         parts = [keeper.state for keeper in self._keepers.values()]
-        write_state(
-            self._data_dir,
-            SupervisorState(pid=getpid(), started_at=self._started_at, parts=parts),
-        )
+        state = SupervisorState(pid=getpid(), started_at=self._started_at, parts=parts)
+        with suppress(OSError):  # on a full disk the parts are worth more than the note about them
+            write_state(self._data_dir, state)
 
 
 def refuse_taken_ports(parts: Sequence[Part]) -> None:
@@ -205,21 +210,28 @@ async def end_leftovers(
 ) -> None:
     """End what a supervisor that was killed could not stop. Call it as the sole supervisor."""
     before = last_state(data_dir)
-    left = {
-        part.pid: part
-        for part in (before.parts if before else [])
-        if part.pid is not None and runs(part.pid, part.command)
-    }
-    for pid, part in left.items():
-        terminal.say(part.name, f"still runs from before (pid {pid}), is ended", "yellow")
-        signal_group(pid, signal.SIGTERM)
-    until = asyncio.get_running_loop().time() + patience_seconds
-    while asyncio.get_running_loop().time() < until:
-        if not any(runs(pid, part.command) for pid, part in left.items()):
+    left = await _outlasting(before.parts if before else [], 0)
+    for part in left:
+        terminal.say(part.name, f"still runs from before (pid {part.pid}), is ended", "yellow")
+    # Where the kernel told them of the supervisor's death they are on their way already; to ask a
+    # worker a second time makes it slower, not faster.
+    left = await _outlasting(left, patience_seconds)
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for part in left:
+            assert part.pid
+            signal_group(part.pid, number)
+        left = await _outlasting(left, patience_seconds)
+
+
+async def _outlasting(parts: list[PartState], seconds: float) -> list[PartState]:
+    """Those that still run after so many seconds; at once when none does."""
+    clock = asyncio.get_running_loop().time
+    until = clock() + seconds
+    while left := [part for part in parts if part.pid and runs(part.pid, part.command)]:
+        if clock() >= until:
             break
         await asyncio.sleep(0.05)
-    for pid in left:
-        signal_group(pid, signal.SIGKILL)
+    return left
 
 
 async def _refuse_unreachable_redis(settings: Settings) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TextIO, cast
@@ -26,8 +27,9 @@ class Terminal:
     def say(self, part: str, text: str, style: str = "") -> None:
         colour = self._colours.setdefault(part, COLOURS[len(self._colours) % len(COLOURS)])
         clock = f"{datetime.now().astimezone():%H:%M:%S}"  # noqa: TID251  # the reader's own time
+        clean = "".join(letter if letter.isprintable() else " " for letter in text)
         self._console.print(
-            Text.assemble((clock, "dim"), " ", (f"{part:<13}", colour), " ", (text, style))
+            Text.assemble((clock, "dim"), " ", (f"{part:<13}", colour), " ", (clean, style))
         )
 
     def headline(self, text: str, style: str = "bold") -> None:
@@ -35,7 +37,10 @@ class Terminal:
 
 
 class LogFile:
-    """Everything a part says. When it has grown too large, the file before it is forgotten."""
+    """Everything a part says. When it has grown too large, the file before it is forgotten.
+
+    A full disk costs lines and nothing else: a part whose output nobody takes would stand still.
+    """
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(mode=0o700, exist_ok=True)
@@ -43,9 +48,10 @@ class LogFile:
         self._file = path.open("ab", buffering=0)
 
     def write(self, line: bytes) -> None:
-        if self._file.tell() > ROTATE_AT_BYTES:
-            self._rotate()
-        self._file.write(line + b"\n")
+        with suppress(OSError):
+            if self._file.tell() > ROTATE_AT_BYTES:
+                self._rotate()
+            self._file.write(line + b"\n")
 
     def close(self) -> None:
         self._file.close()

@@ -8,7 +8,8 @@ from mission_control.ui.api_client import ApiProblemError, ApiUnreachableError
 from mission_control.ui.components import frame
 from mission_control.ui.components.refusals import show_problem
 
-ICON = str(Path(__file__).with_name("icon.png"))
+HERE = Path(__file__).parent
+ICON = str(HERE / "icon.png")
 
 st.set_page_config(page_title="Mission Control", page_icon=ICON, layout="wide")
 
@@ -21,7 +22,7 @@ page = st.navigation(
         st.Page("app_pages/system.py", title="System", icon=":material/dns:"),
     ]
 )
-st.logo(ICON, size="large")
+st.logo(str(HERE / "logo.svg"), size="large", icon_image=ICON)
 st.title(page.title)
 try:
     frame.choose_agent()

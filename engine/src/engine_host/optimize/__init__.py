@@ -8,7 +8,7 @@ import dspy
 from engine_host import compiler
 from engine_host.checks import Scorer
 from engine_host.compiler import Prepared
-from engine_host.errors import KINDS, EngineFailure, Halt
+from engine_host.errors import KINDS, EngineFailure, Halt, kind_of
 from engine_host.evaluate import Bench, Outcome, require_some
 from engine_host.journal import Journal, private
 from engine_host.messages import ErrorKind, Optimize, Optimized, Scenario, StopReason
@@ -55,7 +55,14 @@ def answer(request: Optimize, reply: Reply) -> None:
             _OPTIMIZERS[request.optimizer](search)
     except Halt as halt:
         _settle(search, halt)
+    except EngineFailure:
+        raise
+    except Exception as error:
+        # Optimizers pass on only what their reflection model could not answer.
+        kind = kind_of(error)
+        raise EngineFailure("reflection" if kind == "format" else kind, str(error)) from error
     finally:
+        search.meter.close()
         clock.keep()
     search.phase = "finishing"
     search.report(force=True)

@@ -361,6 +361,7 @@ async def _store_outcome(
     if message.changed:
         demonstrations = [Demonstration(**each.model_dump()) for each in message.demonstrations]
         await _add_candidate(uow, optimization, base, message.prompt, demonstrations)
+    uow.publish(events.optimization_progressed(optimization, trials=message.trials))
 
 
 async def _add_candidate(

@@ -25,6 +25,7 @@ HEADING = "Rules learned from past calls:"
 RULES_PER_REFLECTION = 3
 USELESS_PERCENT = 25
 EXAMPLES_PER_PROPOSAL = 6
+MOST_TERMS = 12  # in one condition
 COMMON = 4  # times in the prompt
 
 _QUOTED = re.compile(r"[\"\u201c]([^\"\u201c\u201d]{2,600})[\"\u201d]")
@@ -43,6 +44,11 @@ _MISSING = re.compile(
 _FORBIDDEN = re.compile(
     r"\b(?:(?:must|should|may) not (?:be said|say|contain|mention|include)|"
     rf"never (?:say|mention)|forbidden){_VALUES}",
+    re.IGNORECASE,
+)
+_WHO_SAYS = re.compile(
+    r"^(?:they|he|she|somebody|(?:the|a) \w+)\s+(?:asks?|mentions?|says?|wants?|brings?)\b"
+    r"(?:\s+(?:about|for|up|the))*\s*",
     re.IGNORECASE,
 )
 
@@ -151,13 +157,13 @@ def _worn_stems(text: str, said: str) -> set[str]:
 
 
 def _terms_of(rule: Rule) -> list[str]:
-    listed = re.sub(r"^(?:the caller\s+)?mentions\s+", "", rule.condition)
+    listed = _WHO_SAYS.sub("", rule.condition)
     return [term.strip() for term in re.split(r", | or ", listed) if term.strip()]
 
 
 def _merged(old: list[str], new: list[str]) -> list[str]:
     known = {stem(term) for term in old}
-    return [*old, *(term for term in new if stem(term) not in known)][:12]
+    return [*old, *(term for term in new if stem(term) not in known)][-MOST_TERMS:]
 
 
 def _with_line(text: str, line: str) -> str:

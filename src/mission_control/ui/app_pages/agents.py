@@ -9,6 +9,7 @@ from mission_control.ui.clients import api_client
 from mission_control.ui.components import badges, figures, frame
 from mission_control.ui.components.prompt_diff import prompt_diff
 from mission_control.ui.components.refusals import refusals_shown
+from mission_control.ui.components.tables import choose_row, show_rows, status_column
 
 REFRESH_SECONDS = 10
 FROM_FILE, FROM_TEXT, FROM_SUPEROPTIX = "A file", "Text", "SuperOptiX's own"
@@ -45,29 +46,21 @@ def fleet_table(agents: list[AgentRead]) -> None:
         }
         for agent in agents
     ]
-    st.dataframe(
+    picked = choose_row(
         rows,
         key="agents_table",
-        hide_index=True,
-        on_select=choose_row,
-        selection_mode="single-row",
         alt="All agents with their state",
-        column_config={
-            "Status": st.column_config.MultiselectColumn(
-                options=["live", "dev", "optimizing", "error"],
-                color=["green", "gray", "blue", "red"],
-            ),
+        columns={
+            "Status": status_column(badges.AGENTS),
             "Current": st.column_config.NumberColumn("Current version", format="%d"),
             "In force": st.column_config.TextColumn("Version in force"),
         },
     )
-    st.session_state["agents_order"] = [agent.id for agent in agents]
-
-
-def choose_row() -> None:
-    rows = st.session_state["agents_table"].selection.rows
-    if rows:
-        st.session_state["agent"] = st.session_state["agents_order"][rows[0]]
+    if picked != st.session_state.get("agents_picked"):
+        st.session_state["agents_picked"] = picked
+        if picked is not None:
+            frame.choose_next_time(agents[picked].id)
+            st.rerun()
 
 
 def newest_measurement(agent_id: str) -> EvaluationRead | None:
@@ -92,7 +85,6 @@ def look_again(shown: list[tuple[str, object]]) -> None:
 
 
 def show_agent(agent: AgentDetail) -> None:
-    st.subheader(agent.name)
     frame.agent_line(agent)
     if agent.description:
         st.caption(badges.plain(agent.description))
@@ -115,19 +107,21 @@ def show_agent(agent: AgentDetail) -> None:
 
 def show_scenarios(agent: AgentDetail) -> None:
     if not agent.scenarios:
-        st.info("This version has no scenarios, so it cannot be evaluated. Add some to the playbook.")
+        st.info(
+            "This version has no scenarios, so it cannot be evaluated. Add some to the playbook."
+        )
         return
     splits = [scenario.split for scenario in agent.scenarios]
     st.caption(
         " · ".join(f"{splits.count(split)} {split}" for split in ("train", "validation", "test"))
         + ". The optimizer sees train and validation; test is kept for the comparison."
     )
-    st.dataframe(
+    show_rows(
         [
             {
                 "Scenario": scenario.id,
                 "Split": scenario.split,
-                "Anchor": scenario.anchor,
+                "Anchor": "anchor" if scenario.anchor else "",
                 "Input": " | ".join(scenario.input.values()),
                 "Expected": " | ".join(scenario.expected.values()),
                 "Checks": scenario.checks or ["superoptix"],
@@ -135,11 +129,11 @@ def show_scenarios(agent: AgentDetail) -> None:
             for scenario in agent.scenarios
         ],
         key="agents_scenarios",
-        hide_index=True,
-        height=360,
         alt="Scenarios of the current version",
-        column_config={
-            "Anchor": st.column_config.CheckboxColumn(help="May never break"),
+        columns={
+            "Input": st.column_config.TextColumn(width="medium"),
+            "Expected": st.column_config.TextColumn(width="medium"),
+            "Anchor": st.column_config.TextColumn(help="An anchor may never break"),
             "Checks": st.column_config.ListColumn(),
         },
     )
@@ -164,7 +158,7 @@ def edit_prompt(agent: AgentDetail) -> None:
 
 def show_versions(agent: AgentDetail) -> None:
     versions = api_client().agents.versions(agent.id, limit=200).items
-    st.dataframe(
+    show_rows(
         [
             {
                 "Version": version.number,
@@ -177,7 +171,6 @@ def show_versions(agent: AgentDetail) -> None:
             for version in versions
         ],
         key="agents_versions",
-        hide_index=True,
         alt="Versions, newest first",
     )
     if len(versions) < 2:
@@ -190,7 +183,7 @@ def show_versions(agent: AgentDetail) -> None:
     prompt_diff(api_client().agents.diff(agent.id, before, after).prompt)
 
 
-# ------------------------------------------------------------------ importing
+# ------------------------------------------------------------------ one agent more
 
 
 def import_agent(*, first: bool) -> None:
@@ -240,7 +233,7 @@ def send_import(
         agent = api_client().agents.import_(
             playbook, marketplace=marketplace, type=kind, vapi_assistant_id=assistant or None
         )
-        st.session_state["agents_imported"] = agent.id
+        frame.choose_next_time(agent.id)
         st.rerun()
 
 

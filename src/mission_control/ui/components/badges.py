@@ -3,6 +3,7 @@
 import re
 from typing import Literal
 
+from mission_control.core.settings import SANDBOX_MODEL
 from mission_control.core.words import (
     AgentStatus,
     AgentType,
@@ -41,47 +42,51 @@ PURPOSES: dict[EvaluationPurpose, str] = {
     EvaluationPurpose.COMPARISON_BASELINE: "Comparison: baseline",
     EvaluationPurpose.COMPARISON_CANDIDATE: "Comparison: candidate",
 }
-_AGENTS: dict[AgentStatus, Color] = {
+AGENTS: dict[str, Color] = {
     AgentStatus.LIVE: "green",
     AgentStatus.DEV: "gray",
     AgentStatus.OPTIMIZING: "blue",
     AgentStatus.ERROR: "red",
 }
-_RUNS: dict[str, Color] = {
+RUNS: dict[str, Color] = {
     "queued": "gray",
     "running": "blue",
     "completed": "green",
     "failed": "red",
     "cancelled": "gray",
 }
-_DEPLOYMENTS: dict[DeploymentStatus, tuple[str, Color]] = {
+DEPLOYMENTS: dict[DeploymentStatus, tuple[str, Color]] = {
     DeploymentStatus.PENDING: ("pending", "blue"),
     DeploymentStatus.VERIFIED: ("verified", "green"),
     DeploymentStatus.FAILED: ("failed", "red"),
     DeploymentStatus.ROLLED_BACK: ("rolled back", "gray"),
 }
 _MARKDOWN = re.compile(r"[\\`*_\[\]<>$~]|:(?=[A-Za-z])|^[#+-]", re.MULTILINE)
-MARKS: dict[ScenarioStatus, str] = {
-    ScenarioStatus.PASSED: "✓ passed",
-    ScenarioStatus.FAILED: "✗ failed",
-    ScenarioStatus.ERROR: "! error",
+_SCENARIOS: dict[ScenarioStatus, tuple[str, Color]] = {
+    ScenarioStatus.PASSED: ("✓ passed", "green"),
+    ScenarioStatus.FAILED: ("✗ failed", "red"),
+    ScenarioStatus.ERROR: ("! error", "orange"),
 }
 
 
 def agent(status: AgentStatus) -> str:
-    return _badge(status.value, _AGENTS[status])
+    return _badge(status.value, AGENTS[status])
 
 
 def run(status: RunStatus | JobStatus) -> str:
-    return _badge(status.value, _RUNS[status.value])
+    return _badge(status.value, RUNS[status.value])
+
+
+def scenario(status: ScenarioStatus) -> str:
+    return _badge(*_SCENARIOS[status])
 
 
 def deployment(status: DeploymentStatus) -> str:
-    return _badge(*_DEPLOYMENTS[status])
+    return _badge(*DEPLOYMENTS[status])
 
 
 def deployment_word(status: DeploymentStatus) -> str:
-    return _DEPLOYMENTS[status][0]
+    return DEPLOYMENTS[status][0]
 
 
 def verdict(found: Verdict) -> str:
@@ -90,6 +95,11 @@ def verdict(found: Verdict) -> str:
 
 def verdict_word(found: Verdict | None) -> str:
     return VERDICTS[found][0] if found is not None else "—"
+
+
+def model(name: str) -> str:
+    """A model's name; the stand-in's says what it is wherever its results are shown."""
+    return f"{plain(name)} {SANDBOX}" if name == SANDBOX_MODEL else plain(name)
 
 
 def plain(text: str) -> str:

@@ -26,8 +26,8 @@ def choose_agent() -> None:
     """The agent that the pages are about, kept in the address of the page."""
     agents = fleet()
     names = {agent.id: agent.name for agent in agents}
-    if st.session_state.get("agent") not in names:
-        st.session_state.pop("agent", None)
+    if (wanted := st.session_state.pop("frame_wanted", None)) in names:
+        st.session_state["agent"] = wanted
     with st.sidebar:
         if agents:
             st.selectbox(
@@ -35,8 +35,13 @@ def choose_agent() -> None:
                 list(names),
                 key="agent",
                 bind="query-params",
-                format_func=lambda agent_id: names.get(agent_id, agent_id),
+                format_func=lambda agent_id: str(names.get(agent_id, agent_id)),
             )
+
+
+def choose_next_time(agent_id: str) -> None:
+    """Choose an agent when the page runs again; now its choice is drawn already."""
+    st.session_state["frame_wanted"] = agent_id
 
 
 def chosen_agent() -> AgentRead | None:

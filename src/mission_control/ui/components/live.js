@@ -198,6 +198,7 @@ function watchOptimization(parent, data) {
     if (message.job_id !== data.job_id) return
     if (message.type === 'evaluation.started') {
       now.arm = ARMS[message.data.purpose]
+      panel.setProgress(0, message.data.scenarios * message.data.repetitions)
       panel.setPhase('comparing', `${now.arm} on ${message.data.scenarios} test scenarios × ${message.data.repetitions}`)
       log.line(message.at, `Comparing: ${now.arm} on ${message.data.scenarios} test scenarios × ${message.data.repetitions} repetitions`)
     } else if (message.type === 'evaluation.scenario_finished') {

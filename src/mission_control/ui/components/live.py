@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 import streamlit as st
+from streamlit.components.v2 import component
 
 from mission_control.api.jobs.schemas import JobRead
 from mission_control.core.words import JobKind, JobStatus
@@ -14,7 +15,7 @@ HERE = Path(__file__).parent
 FALLBACK_SECONDS = 5
 OPEN = frozenset({JobStatus.QUEUED, JobStatus.RUNNING})
 
-_panel = st.components.v2.component(
+_panel = component(
     "mission_control_live",
     html='<div id="live"></div>\n',
     css=HERE.joinpath("live.css").read_text(encoding="utf-8"),

@@ -4,8 +4,8 @@ import streamlit as st
 
 from mission_control.api.optimize.schemas import OptimizationRead
 from mission_control.core.comparison import Comparison
-from mission_control.core.words import Verdict
 from mission_control.ui.components import badges, figures
+from mission_control.ui.components.interval_bar import interval_bar
 
 
 def verdict_card(optimization: OptimizationRead) -> None:
@@ -14,37 +14,44 @@ def verdict_card(optimization: OptimizationRead) -> None:
         return
     found = Comparison.model_validate(optimization.comparison)
     with st.container(border=True, key="verdict_card"):
-        st.markdown(f"### {badges.verdict(optimization.verdict)}")
+        st.markdown(f"#### {_question(optimization)} &ensp;{badges.verdict(optimization.verdict)}")
         st.markdown(badges.plain(found.sentence))
         if found.difference is not None:
-            _numbers(optimization, found, optimization.verdict)
-        _scenarios(found)
+            _numbers(optimization, found)
+            interval_bar(found, optimization.verdict)
         st.caption(_measured_on(optimization, found))
+        _scenarios(found)
 
 
-def _numbers(optimization: OptimizationRead, found: Comparison, verdict: Verdict) -> None:
-    color = {Verdict.BETTER: "green", Verdict.WORSE: "red"}.get(verdict, "gray")
-    baseline, candidate, difference, chance, flips = st.columns([2, 2, 3, 2, 3])
-    baseline.metric(
+def _question(optimization: OptimizationRead) -> str:
+    if optimization.candidate_version is None:
+        return f"From version {optimization.base_version}"
+    return f"Version {optimization.candidate_version} against version {optimization.base_version}"
+
+
+def _numbers(optimization: OptimizationRead, found: Comparison) -> None:
+    cells = st.columns([2, 2, 2, 3, 2, 2])
+    cells[0].metric(
         f"Baseline, version {optimization.base_version}", figures.share(found.baseline_rate)
     )
-    candidate.metric(
+    cells[1].metric(
         f"Candidate, version {optimization.candidate_version}", figures.share(found.candidate_rate)
     )
-    with difference:
-        st.metric("Difference", figures.points(found.difference))
-        st.markdown(
-            f":{color}[95% interval {figures.interval(found.interval_low, found.interval_high)}]"
-        )
-    chance.metric(
+    cells[2].metric("Difference", figures.points(found.difference))
+    cells[3].metric(
+        "95% interval, in points",
+        figures.interval(found.interval_low, found.interval_high),
+        help="Where the difference over all scenarios like these lies: paired bootstrap.",
+    )
+    cells[4].metric(
         "p-value",
         figures.chance(found.p_value),
         help="How often chance alone would give such a difference: exact paired permutation test.",
     )
-    flips.metric(
-        "Scenarios fixed / broken",
+    cells[5].metric(
+        "Fixed / broken",
         f"{len(found.fixed)} / {len(found.broken)}",
-        help="Fixed: most repetitions failed, now most pass. Broken: the other way round.",
+        help="Scenarios. Fixed: most repetitions failed, now most pass. Broken: the reverse.",
     )
 
 
@@ -65,7 +72,7 @@ def _scenarios(found: Comparison) -> None:
 
 def _measured_on(optimization: OptimizationRead, found: Comparison) -> str:
     if found.difference is None:
-        return f"{optimization.optimizer} with {badges.plain(optimization.model)}."
+        return f"{optimization.optimizer} with {badges.model(optimization.model)}."
     needed = ""
     if found.scenarios_needed is not None and found.difference_sought is not None:
         sought = figures.points(found.difference_sought).removeprefix("+")
@@ -73,5 +80,5 @@ def _measured_on(optimization: OptimizationRead, found: Comparison) -> str:
     return (
         f"Pass rates on the test split, which the search never saw: "
         f"{figures.runs(found.scenarios, optimization.repetitions)} for each version, "
-        f"model {badges.plain(optimization.model)}. The interval is a paired bootstrap.{needed}"
+        f"model {badges.model(optimization.model)}.{needed}"
     )

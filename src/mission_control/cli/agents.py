@@ -1,0 +1,156 @@
+"""`mission-control agents`: import, look at, edit."""
+
+from typing import Annotated
+
+import typer
+
+from mission_control.cli.options import AgentId, ApiUrl, AsJson, Limit
+from mission_control.core.words import AgentStatus, AgentType
+
+app = typer.Typer(help="Import, look at and edit agents and their versions.", no_args_is_help=True)
+
+Type = Annotated[AgentType | None, typer.Option("--type", help="What kind of agent it is.")]
+Assistant = Annotated[
+    str | None, typer.Option("--vapi-assistant", metavar="ID", help="Its assistant at Vapi.")
+]
+File = Annotated[str | None, typer.Option(metavar="FILE", help="'-' reads standard input.")]
+
+
+@app.command("list")
+def list_agents(
+    *,
+    status: Annotated[AgentStatus | None, typer.Option(help="Only these.")] = None,
+    agent_type: Annotated[AgentType | None, typer.Option("--type", help="Only these.")] = None,
+    limit: Limit = 50,
+    as_json: AsJson = False,
+    api_url: ApiUrl = None,
+) -> None:
+    """List the agents, newest first."""
+    from mission_control.cli import rendering
+    from mission_control.cli.session import open_session
+
+    with open_session(as_json=as_json, api_url=api_url) as session:
+        page = session.client.agents.list(limit=limit, status=status, type=agent_type)
+        session.screen.answer(page, rendering.agents(page))
+        if page.next_cursor:
+            session.screen.note("There are more: --limit shows up to 200.")
+
+
+@app.command("show")
+def show_agent(*, agent_id: AgentId, as_json: AsJson = False, api_url: ApiUrl = None) -> None:
+    """Show an agent with its prompt."""
+    from mission_control.cli import rendering
+    from mission_control.cli.session import open_session
+
+    with open_session(as_json=as_json, api_url=api_url) as session:
+        detail = session.client.agents.get(agent_id)
+        session.screen.answer(detail, rendering.agent(detail))
+
+
+@app.command("import")
+def import_agent(
+    *,
+    file: Annotated[
+        str | None, typer.Argument(metavar="[FILE]", help="SuperSpec playbook; '-' reads stdin.")
+    ] = None,
+    marketplace: Annotated[
+        str | None, typer.Option(metavar="NAME", help="A playbook that ships with SuperOptiX.")
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every playbook that ships with SuperOptiX.")
+    ] = False,
+    agent_type: Type = None,
+    vapi_assistant: Assistant = None,
+    as_json: AsJson = False,
+    api_url: ApiUrl = None,
+) -> None:
+    """Import an agent. What SuperOptiX cannot compile is refused and not stored."""
+    from mission_control.cli import importing
+    from mission_control.cli.session import CommandError, open_session
+
+    with open_session(as_json=as_json, api_url=api_url) as session:
+        if [file is not None, marketplace is not None, everything].count(True) != 1:
+            raise CommandError("Give one of FILE, --marketplace NAME and --all.")
+        if everything:
+            importing.import_all(session, agent_type=agent_type)
+        else:
+            importing.import_one(
+                session,
+                file=file,
+                marketplace=marketplace,
+                agent_type=agent_type,
+                vapi_assistant=vapi_assistant,
+            )
+
+
+@app.command("edit")
+def edit_agent(
+    *,
+    agent_id: AgentId,
+    prompt: Annotated[File, typer.Option(help="The new prompt; '-' reads stdin.")] = None,
+    playbook: Annotated[File, typer.Option(help="The new playbook; '-' reads stdin.")] = None,
+    note: Annotated[str | None, typer.Option(help="Why, for the list of versions.")] = None,
+    based_on: Annotated[
+        int | None, typer.Option(min=1, help="Refuse if there is a newer version than this.")
+    ] = None,
+    agent_type: Type = None,
+    vapi_assistant: Assistant = None,
+    as_json: AsJson = False,
+    api_url: ApiUrl = None,
+) -> None:
+    """Change an agent. A new prompt or playbook makes a new version; nothing is deployed by it."""
+    from mission_control.api.agents.schemas import AgentUpdate
+    from mission_control.cli import importing, rendering
+    from mission_control.cli.session import CommandError, given, open_session
+
+    with open_session(as_json=as_json, api_url=api_url) as session:
+        change = given(
+            prompt=importing.read(prompt) if prompt else None,
+            playbook=importing.read(playbook) if playbook else None,
+            note=note,
+            based_on=based_on,
+            type=agent_type,
+            vapi_assistant_id=vapi_assistant,
+        )
+        if not change.keys() - {"note", "based_on"}:
+            raise CommandError("Say what to change; see `mission-control agents edit --help`.")
+        detail = session.client.agents.update(agent_id, AgentUpdate.model_validate(change))
+        session.screen.answer(detail, rendering.agent(detail))
+
+
+@app.command("versions")
+def list_versions(
+    *, agent_id: AgentId, limit: Limit = 50, as_json: AsJson = False, api_url: ApiUrl = None
+) -> None:
+    """List the versions of an agent, newest first."""
+    from mission_control.cli import rendering
+    from mission_control.cli.session import open_session
+
+    with open_session(as_json=as_json, api_url=api_url) as session:
+        page = session.client.agents.versions(agent_id, limit=limit)
+        session.screen.answer(page, rendering.versions(page))
+
+
+@app.command("diff")
+def diff_versions(
+    *,
+    agent_id: AgentId,
+    before: Annotated[
+        int | None, typer.Argument(min=1, help="A version.  [default: AFTER's parent]")
+    ] = None,
+    after: Annotated[
+        int | None, typer.Argument(min=1, help="A version.  [default: the newest]")
+    ] = None,
+    playbook: Annotated[bool, typer.Option("--playbook", help="The whole playbook.")] = False,
+    as_json: AsJson = False,
+    api_url: ApiUrl = None,
+) -> None:
+    """Show what changed between two versions."""
+    from mission_control.cli import importing, rendering
+    from mission_control.cli.session import open_session
+
+    with open_session(as_json=as_json, api_url=api_url) as session:
+        first, second = importing.versions_to_compare(session, agent_id, before, after)
+        found = session.client.agents.diff(agent_id, first, second)
+        text = found.playbook if playbook else found.prompt
+        session.screen.answer(found, rendering.diff(text or "Nothing changed."))

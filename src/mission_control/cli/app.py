@@ -1,0 +1,55 @@
+"""Puts the commands together."""
+
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from mission_control.cli import agents, deploying, evaluating, jobs, machine, optimizing
+
+HELP = """See, evaluate, optimize, deploy and roll back the agents of a company.
+
+Exit codes: 0 done · 1 the work failed · 2 wrong usage, or refused · 3 something needed is not
+there (the API, a model, Vapi) · 130 interrupted; what was started goes on.
+"""
+
+app = typer.Typer(
+    help=HELP,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # the rich ones print local variables, and with them secrets
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _say_version(wanted: bool) -> None:  # noqa: FBT001  # Typer calls it so
+    if wanted:
+        typer.echo(f"mission-control {version('mission-control')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    *,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_say_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+app.command("up")(machine.up)
+app.command("demo")(machine.demo)
+app.command("doctor")(machine.doctor)
+app.add_typer(agents.app, name="agents")
+app.command("evaluate")(evaluating.evaluate)
+app.command("optimize")(optimizing.optimize)
+app.command("compare")(optimizing.compare)
+app.command("deploy")(deploying.deploy)
+app.command("rollback")(deploying.rollback)
+app.add_typer(jobs.app, name="jobs")
+app.command("migrate")(machine.migrate)
+app.add_typer(machine.sandbox, name="sandbox")

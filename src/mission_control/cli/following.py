@@ -1,0 +1,269 @@
+"""Follows a job to its end: quietly, with a live display, or line by line where there is no terminal."""
+
+import time
+from collections.abc import Generator
+from contextlib import closing, contextmanager
+from typing import Any, Literal, Protocol
+
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from mission_control.api.jobs.schemas import JobRead
+from mission_control.cli import rendering
+from mission_control.cli.session import Screen, Session
+from mission_control.cli.words import NOT_MEASURED, money, plain, score, seconds
+from mission_control.ui.api_client import JOB_OVER
+
+ENDINGS = frozenset({"completed", "failed", "cancelled"})
+LOOKS = frozenset({"snapshot", "heartbeat"})  # occasions to look at the job itself
+MOST_TRIALS = 12
+BAR_WIDTH = 40
+
+Message = dict[str, Any]
+
+
+class View(Protocol):
+    """What is known of a running job, and how it is shown."""
+
+    def take(self, message: Message) -> str | None:
+        """Learn from a message; the line to say about it where there is no live display."""
+        ...
+
+    def render(self) -> RenderableType: ...
+
+
+def follow(session: Session, job: JobRead, *, watch: bool) -> JobRead:
+    """Wait for the end of a job. Ctrl-C leaves it running, and the session says how to cancel it."""
+    session.left_behind = job.id
+    if watch:
+        ended = _watch(session, job)
+    else:
+        with _waiting(session.screen, job):
+            ended = session.client.wait_for_job(job.id)
+    session.left_behind = None
+    return ended
+
+
+@contextmanager
+def _waiting(screen: Screen, job: JobRead) -> Generator[None]:
+    told = f"{job.kind} {job.agent_id}: job {job.id}"
+    if screen.err.is_terminal:
+        with screen.err.status(Text(told)):
+            yield
+    else:
+        screen.note(told)
+        yield
+
+
+def _watch(session: Session, job: JobRead) -> JobRead:
+    kind: Literal["optimize", "evaluate"] = "optimize" if job.kind == "optimize" else "evaluate"
+    view: View = OptimizationView(job) if kind == "optimize" else EvaluationView(job)
+    stream = session.client.watch(kind, job.agent_id or "")
+    with closing(stream), _display(session.screen, view) as show:
+        for message in stream:
+            show(message)
+            if message["type"] in LOOKS:
+                if session.client.jobs.get(job.id).status in JOB_OVER:
+                    break
+            elif _ends(message, job):
+                break
+    return session.client.wait_for_job(job.id)
+
+
+def _ends(message: Message, job: JobRead) -> bool:
+    what = str(message["type"]).rpartition(".")[2]
+    return what in ENDINGS and message.get("job_id") == str(job.id)
+
+
+class _Show(Protocol):
+    def __call__(self, message: Message, /) -> None: ...
+
+
+@contextmanager
+def _display(screen: Screen, view: View) -> Generator[_Show]:
+    if not screen.err.is_terminal:
+
+        def say(message: Message, /) -> None:
+            if line := view.take(message):
+                screen.note(line, "")
+
+        yield say
+        return
+
+    def learn(message: Message, /) -> None:
+        view.take(message)
+
+    with Live(console=screen.err, get_renderable=view.render, refresh_per_second=8):
+        yield learn
+
+
+# ------------------------------------------------------------------ an evaluation
+
+
+class EvaluationView:
+    """How many scenarios are done, and how they ended."""
+
+    def __init__(self, job: JobRead) -> None:
+        self._job_id = str(job.id)
+        self._agent_id = job.agent_id
+        self._begun = time.monotonic()
+        self._total: int | None = None
+        self._done = 0
+        self._ended = {"passed": 0, "failed": 0, "error": 0}
+        self._tenths_told = 0
+
+    def take(self, message: Message) -> str | None:
+        data = message.get("data", {})
+        if message["type"] == "snapshot":
+            self._take_state(data.get("evaluation"))
+        elif message.get("job_id") != self._job_id:
+            return None
+        elif message["type"] == "evaluation.started":
+            self._total = data["scenarios"] * data["repetitions"]
+            return f"{self._agent_id}: {self._total} runs on {data['model']}"
+        elif message["type"] == "evaluation.scenario_finished":
+            return self._take_result(data)
+        return None
+
+    def render(self) -> RenderableType:
+        line = Table.grid(padding=(0, 1))
+        line.add_row(
+            Text(f"evaluate {self._agent_id}", "bold"), _bar(self._done, self._total),
+            Text(f"{self._done}/{self._total or NOT_MEASURED}"), Text(self._told()),
+            Text(seconds(time.monotonic() - self._begun), "dim"),
+        )  # fmt: skip
+        return line
+
+    def _take_state(self, evaluation: Message | None) -> None:
+        if evaluation is None or evaluation["job_id"] != self._job_id:
+            return
+        self._total = evaluation["scenarios"] * evaluation["repetitions"]
+        self._ended = {
+            "passed": evaluation["passed"],
+            "failed": evaluation["failed"],
+            "error": evaluation["errors"],
+        }
+        self._done = sum(self._ended.values())
+
+    def _take_result(self, data: Message) -> str | None:
+        self._done, self._total = data["done"], data["total"]
+        self._ended[data["status"]] += 1
+        tenths = 10 * self._done // max(1, data["total"])
+        if tenths <= self._tenths_told:
+            return None
+        self._tenths_told = tenths
+        return f"{self._agent_id}: {self._done} of {self._total}: {self._told()}"
+
+    def _told(self) -> str:
+        ended = self._ended
+        return f"{ended['passed']} passed, {ended['failed']} failed, {ended['error']} not measured"
+
+
+# ------------------------------------------------------------------ an optimization
+
+
+class OptimizationView:
+    """Where the search is, every trial with its scores, the best so far and what it cost."""
+
+    def __init__(self, job: JobRead) -> None:
+        self._job_id = str(job.id)
+        self._agent_id = job.agent_id
+        self._begun = time.monotonic()
+        self._state: Message = {"phase": "queued"}
+        self._trials: dict[int, Message] = {}
+
+    def take(self, message: Message) -> str | None:
+        data = message.get("data", {})
+        if message["type"] == "snapshot":
+            return self._take_state(data.get("optimization"))
+        if message.get("job_id") != self._job_id:
+            return None
+        match str(message["type"]).partition(".")[2]:
+            case "started":
+                self._state["phase"] = "preparing"
+                return f"{self._agent_id}: {data['optimizer']} on {data['model']}"
+            case "progressed":
+                return self._take_progress(data)
+            case "trial_finished":
+                self._trials[data["number"]] = data
+                return _trial_told(data)
+            case "log":
+                return f"{data['level']}: {data['text']}"
+            case _:
+                return None
+
+    def render(self) -> RenderableType:
+        state = self._state
+        calls, budget = state.get("metric_calls") or 0, state.get("metric_calls_budget")
+        line = Table.grid(padding=(0, 1))
+        line.add_row(
+            Text(f"optimize {self._agent_id}", "bold"), _bar(calls, budget),
+            Text(f"{calls}/{budget or NOT_MEASURED} scored answers"),
+            Text(plain(str(state["phase"])), "cyan"),
+            Text(f"best {score(state.get('best_validation_score'))}", "bold"),
+            Text(f"cost {_cost(state)}"),
+            Text(seconds(time.monotonic() - self._begun), "dim"),
+        )  # fmt: skip
+        return Group(line, self._trial_table()) if self._trials else line
+
+    def _take_state(self, optimization: Message | None) -> str | None:
+        if optimization is None or optimization["job_id"] != self._job_id:
+            return None
+        self._state = {**self._state, **optimization}
+        self._trials = {trial["number"]: trial for trial in optimization["trials"]}
+        return f"{self._agent_id}: {plain(optimization['phase'])}, {len(self._trials)} trials"
+
+    def _take_progress(self, data: Message) -> str | None:
+        is_new = data["phase"] != self._state["phase"]
+        self._state = {**self._state, **data}
+        if not is_new:
+            return None
+        best = score(data["best_validation_score"])
+        return f"{self._agent_id}: {plain(data['phase'])}, best {best}, cost {_cost(data)}"
+
+    def _trial_table(self) -> Table:
+        made = rendering.table("trial", "from", "sample", "validation", "")
+        trials = sorted(self._trials.values(), key=lambda trial: trial["number"])
+        best = max((t["validation_score"] for t in trials if _has_score(t)), default=None)
+        for trial in trials[-MOST_TRIALS:]:
+            is_best = best is not None and trial["validation_score"] == best
+            made.add_row(
+                str(trial["number"]), _parent(trial), score(trial["sample_score"]),
+                score(trial["validation_score"]), _fate(trial),
+                style="bold green" if is_best else "" if trial["accepted"] else "dim",
+            )  # fmt: skip
+        return made
+
+
+def _trial_told(trial: Message) -> str:
+    return (
+        f"trial {trial['number']} (from {_parent(trial)}): sample {score(trial['sample_score'])}, "
+        f"validation {score(trial['validation_score'])}, {_fate(trial)}"
+    )
+
+
+def _fate(trial: Message) -> str:
+    if trial["number"] == 0:
+        return "where it starts"
+    return "accepted" if trial["accepted"] else "rejected"
+
+
+def _parent(trial: Message) -> str:
+    return NOT_MEASURED if trial["parent"] is None else str(trial["parent"])
+
+
+def _has_score(trial: Message) -> bool:
+    return trial["validation_score"] is not None
+
+
+def _cost(state: Message) -> str:
+    return money(state.get("cost_usd"), is_final=False) if state.get("metric_calls") else "—"
+
+
+def _bar(done: int, total: int | None) -> ProgressBar:
+    return ProgressBar(
+        total=total, completed=min(done, total or done), width=BAR_WIDTH, pulse=total is None
+    )

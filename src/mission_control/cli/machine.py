@@ -1,0 +1,83 @@
+"""The commands about this machine: `up`, `demo`, `doctor`, `migrate`, `sandbox`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mission_control.cli.options import ApiUrl, AsJson
+
+sandbox = typer.Typer(help="Run one stand-in for the outside world.", no_args_is_help=True)
+
+Port = Annotated[int, typer.Option(min=1, max=65535, help="On 127.0.0.1.")]
+
+
+def up() -> None:
+    """Start everything on this machine, and keep it running until Ctrl-C."""
+    import asyncio
+
+    from mission_control.cli.first_start import show_main_job
+    from mission_control.cli.session import Screen, reporting
+    from mission_control.core.settings import get_settings
+    from mission_control.supervisor.supervise import run
+
+    with reporting(Screen()):
+        settings = get_settings()
+        raise typer.Exit(asyncio.run(run(settings, on_ready=lambda: show_main_job(settings))))
+
+
+def demo(*, as_json: AsJson = False, api_url: ApiUrl = None) -> None:
+    """Show the main job on the sandbox: measure, optimize, compare, deploy, verify."""
+    from mission_control.cli.demonstration import demonstrate
+    from mission_control.cli.session import open_session
+
+    with open_session(as_json=as_json, api_url=api_url) as session:
+        demonstrate(session)
+
+
+def doctor(*, as_json: AsJson = False) -> None:
+    """Look at everything that has to be right. Exit code 1 when something is not."""
+    from mission_control.cli.examining import examine_all
+    from mission_control.cli.session import Screen, reporting
+
+    screen = Screen(as_json=as_json)
+    with reporting(screen):
+        examine_all(screen)
+
+
+def migrate(*, as_json: AsJson = False) -> None:
+    """Bring the database to the newest schema. `up` does so by itself."""
+    from mission_control.cli.migrating import migrate_database
+    from mission_control.cli.session import Screen, reporting
+
+    screen = Screen(as_json=as_json)
+    with reporting(screen):
+        migrate_database(screen)
+
+
+@sandbox.command("model")
+def sandbox_model(
+    *,
+    port: Port,
+    latency_ms: Annotated[float, typer.Option(min=0, help="How long an answer takes.")] = 0,
+) -> None:
+    """A language model that costs nothing: an OpenAI API at /v1."""
+    from mission_control.sandbox.model_server import serve
+
+    serve(port=port, latency_ms=latency_ms)
+
+
+@sandbox.command("vapi")
+def sandbox_vapi(
+    *,
+    port: Port,
+    data_file: Annotated[
+        Path | None, typer.Option(help="Where assistants outlive the process.")
+    ] = None,
+) -> None:
+    """A Vapi with the assistants REMUS, GENESIS and SCOUT."""
+    from mission_control.cli.session import Screen, reporting
+    from mission_control.sandbox.vapi_server import serve
+
+    with reporting(Screen()):
+        serve(port=port, data_file=data_file)

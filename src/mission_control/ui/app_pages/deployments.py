@@ -1,0 +1,95 @@
+"""Page: what is in force, deploying any version, rolling back, and what was done before."""
+
+import streamlit as st
+
+from mission_control.api.agents.schemas import AgentRead
+from mission_control.api.deployments.schemas import DeploymentRead
+from mission_control.core.words import DeploymentStatus, Verdict
+from mission_control.ui.clients import api_client
+from mission_control.ui.components import badges, figures, frame
+from mission_control.ui.components.deploying import (
+    deploy_button,
+    deployment_progress,
+    rollback_button,
+)
+from mission_control.ui.components.prompt_diff import prompt_diff
+from mission_control.ui.components.tables import show_rows, status_column
+
+
+def main() -> None:
+    agent = frame.need_agent()
+    frame.agent_line(agent)
+    deployments = api_client().deployments(agent.id, limit=50).items
+    busy = deployment_progress(agent, page="deployments")
+    show_standing(agent, deployments, busy=busy)
+    if not busy:
+        deploy_another(agent)
+    show_history(deployments)
+
+
+def show_standing(agent: AgentRead, deployments: list[DeploymentRead], *, busy: bool) -> None:
+    standing = next(
+        (each for each in deployments if each.status is DeploymentStatus.VERIFIED), None
+    )
+    if standing is None:
+        st.info("Nothing of this agent was deployed from here, so there is nothing to roll back.")
+        return
+    with st.container(border=True, key="deployments_standing"):
+        cells = st.columns([2, 3, 3, 3])
+        cells[0].metric("In force", f"Version {standing.version}")
+        cells[1].metric("Target", badges.TARGETS[standing.target])
+        cells[2].metric("Read back", figures.moment(standing.finished_at))
+        cells[3].metric("Before", f"Version {standing.previous_version or '—'}")
+        changed = ", ".join(f"`{name}`" for name in standing.changed) or "nothing"
+        st.caption(f"Changed on the target: {changed}. Target id: `{standing.target_id or '—'}`.")
+        if not busy:
+            rollback_button(agent, page="deployments")
+
+
+def deploy_another(agent: AgentRead) -> None:
+    numbers = [each.number for each in api_client().agents.versions(agent.id, limit=200).items]
+    others = [number for number in numbers if number != agent.deployed_version]
+    if not others:
+        return
+    with st.expander("Deploy another version", icon=":material/publish:"):
+        version = st.selectbox("Version", others, key=f"deployments_version_{agent.id}")
+        in_force = agent.deployed_version or agent.current_version
+        if version != in_force:
+            st.caption(f"What it changes against version {in_force}:")
+            prompt_diff(api_client().agents.diff(agent.id, in_force, version).prompt)
+        deploy_button(agent, version, verdict_of(agent.id, version), page="deployments")
+
+
+def verdict_of(agent_id: str, version: int) -> Verdict | None:
+    """What the newest optimization that ended in this version has shown."""
+    found = api_client().optimization_history(agent_id, limit=200).items
+    return next((each.verdict for each in found if each.candidate_version == version), None)
+
+
+def show_history(deployments: list[DeploymentRead]) -> None:
+    st.subheader("History")
+    if not deployments:
+        st.caption("No deployment yet.")
+        return
+    show_rows(
+        [
+            {
+                "Asked": figures.moment(each.created_at),
+                "Version": each.version,
+                "Before": f"{each.previous_version or '—'}",
+                "Target": badges.TARGETS[each.target],
+                "Status": [badges.deployment_word(each.status)],
+                "Changed": ", ".join(each.changed),
+                "Why it failed": each.error.detail if each.error else "",
+            }
+            for each in deployments
+        ],
+        key="deployments_history",
+        alt="Deployments, newest first",
+        columns={
+            "Status": status_column(dict(badges.DEPLOYMENTS.values())),
+        },
+    )
+
+
+main()

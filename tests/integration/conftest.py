@@ -1,0 +1,76 @@
+"""The API in this process, on real services, with the worker's part done by the test."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx2
+import pytest
+from asgi_lifespan import LifespanManager
+
+from mission_control.api.app import create_app
+from mission_control.api.deployments.service import DeployWork, RollbackWork
+from mission_control.api.evaluate.service import EvaluationWork
+from mission_control.api.jobs.service import run_job
+from mission_control.api.optimize.service import OptimizationWork
+from mission_control.api.queue import celery_app
+from mission_control.api.resources import Resources, build_resources
+from mission_control.core.settings import Settings
+from mission_control.core.words import JobKind
+
+WORK = {
+    JobKind.EVALUATE: EvaluationWork,
+    JobKind.OPTIMIZE: OptimizationWork,
+    JobKind.DEPLOY: DeployWork,
+    JobKind.ROLLBACK: RollbackWork,
+}
+
+RunJob = Callable[[str], Awaitable[dict[str, Any]]]
+
+
+@pytest.fixture
+def settings(
+    sqlite_url: str, redis_url: str, model_server: str, vapi_server: str, tmp_path: Path
+) -> Settings:
+    return Settings(
+        _env_file=None,
+        database_url=sqlite_url,
+        redis_url=redis_url,
+        openai_base_url=model_server,
+        mc_model="openai/sandbox-1",
+        mc_model_prices={
+            "openai/sandbox-1": {"input_per_million": 0.15, "output_per_million": 0.6}
+        },
+        vapi_base_url=vapi_server,
+        mc_data_dir=tmp_path / "data",
+    )
+
+
+@pytest.fixture
+async def resources(settings: Settings) -> AsyncIterator[Resources]:
+    celery_app.conf.broker_url = settings.celery_broker  # the same server all session long
+    held = build_resources(settings)
+    yield held
+    await held.aclose()
+
+
+@pytest.fixture
+async def client(resources: Resources) -> AsyncIterator[httpx2.AsyncClient]:
+    async with LifespanManager(create_app(resources), startup_timeout=30) as manager:
+        transport = httpx2.ASGITransport(manager.app)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
+            yield http
+
+
+@pytest.fixture
+def run(resources: Resources, client: httpx2.AsyncClient) -> RunJob:
+    """Do what a worker would do with the job, and return it as the API shows it."""
+
+    async def run_it(job_id: str) -> dict[str, Any]:
+        async with resources.unit_of_work(readonly=True) as uow:
+            kind = (await uow.jobs.get(UUID(job_id))).kind
+        await run_job(resources, UUID(job_id), WORK[kind](UUID(job_id)))
+        return (await client.get(f"/api/jobs/{job_id}")).json()
+
+    return run_it
