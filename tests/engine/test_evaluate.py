@@ -345,6 +345,18 @@ def test_the_cap_is_hard_and_counts_what_the_journal_has_seen(host: Engine, own:
         finished, answer = evaluate(host, scripted.url, others, **settings)
         assert len(scripted.calls) == 10
         assert expect(Failed, answer).kind == "budget"
+        _, answer = evaluate(host, scripted.url, others, preflight=True, **settings)
+        assert len(scripted.calls) <= 11
+        assert expect(Failed, answer).kind == "budget"
+
+
+def test_a_reasoning_model_gets_the_settings_that_it_demands(host: Engine) -> None:
+    """OpenAI's reasoning models refuse a temperature and a small limit of tokens."""
+    with ScriptedModel(lambda *_: reply("x")) as scripted:
+        thinking = model(scripted.url, "gpt-5-mini", temperature=0.0, max_tokens=300)
+        case = one("Hm?", contains("x"))
+        _, answer = evaluate(host, scripted.url, [case], model=thinking, preflight=True)
+    expect(Evaluated, answer)
 
 
 def test_one_run(host: Engine) -> None:

@@ -257,6 +257,13 @@ def test_metric_calls_are_a_hard_limit(
     assert optimized.metric_calls == 20
 
 
+def test_a_budget_below_one_validation_is_refused_before_it_costs(host: Engine, own: Path) -> None:
+    with ScriptedModel(bland) as scripted:
+        _, answer = optimize(host, scripted.url, own, budget=Budget(metric_calls=3))
+        assert len(scripted.calls) == 2
+    assert expect(Failed, answer).kind == "budget"
+
+
 def test_minutes_are_a_hard_limit_even_over_a_resume(
     host: Engine, own: Path, slow_model_server: str
 ) -> None:

@@ -63,7 +63,8 @@ def test_what_libraries_print_never_reaches_the_pipe(tmp_path: Path) -> None:
     source = Path(__file__).parents[2] / "engine/src"
     with engine(tmp_path, PYTHONPATH=f"{source}:{tmp_path / 'site'}") as host:
         answer = expect(Failed, host.ask(Doctor))
-        assert answer.kind == "internal"
+        assert answer.kind == "config"
+        assert "no SuperOptiX here" in answer.detail
         assert all(json.loads(line) for line in host.lines)
     assert (tmp_path / "engine.log").read_text().count("babble") >= 3
 

@@ -29,6 +29,8 @@ _FIXED = {
     "NO_COLOR": "1",
     "TERM": "dumb",
     "COLUMNS": "400",
+    "TQDM_DISABLE": "1",
+    "TQDM_MININTERVAL": "60",  # where DSPy insists on a progress bar
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
 }
@@ -46,6 +48,7 @@ def confine() -> None:
     os.environ.update(_FIXED)
     os.environ["DSPY_CACHEDIR"] = str(private_directory() / "dspy")
     os.environ["HOME"] = str(private_directory())  # SuperOptiX and others leave files in ~
+    os.umask(0o077)
     warnings.simplefilter("ignore")
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(name)s %(message)s")
     _limit(resource.RLIMIT_CORE, 0)
@@ -93,7 +96,8 @@ def load() -> None:
 
         _never_pay_stragglers_twice()
         for name in ("dspy", "gepa", "optuna", "LiteLLM", "httpx"):
-            logging.getLogger(name).setLevel(logging.ERROR)
+            # Their errors repeat whole conversations; ours say what is needed.
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         _loaded.set()
 
 

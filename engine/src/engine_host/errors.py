@@ -52,6 +52,16 @@ class Halt(BaseException):
         self.why = why
         self.detail = detail
 
+    def as_failure(self) -> EngineFailure:
+        """What this means for a request that has nothing to show."""
+        if self.why in KINDS:
+            return EngineFailure(cast("ErrorKind", self.why), self.detail)
+        if self.why.startswith("budget"):
+            return EngineFailure(
+                "budget", "The budget was spent before anything could be measured."
+            )
+        return EngineFailure("internal", f"The work ended early: {self.why}.")
+
 
 def kind_of(error: BaseException) -> ErrorKind:
     """Classify what DSPy or a vendor's client raised, by the chain of causes."""

@@ -6,6 +6,7 @@ import os
 import threading
 from pathlib import Path
 from typing import Any, ClassVar
+from weakref import WeakValueDictionary, finalize
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -50,7 +51,7 @@ def added(first: Usage, second: Usage) -> Usage:
 class Journal:
     """The calls of one directory, shared by every request of this process that names it."""
 
-    _shared: ClassVar[dict[Path, "Journal"]] = {}
+    _shared: ClassVar[WeakValueDictionary[Path, "Journal"]] = WeakValueDictionary()
     _sharing: ClassVar[threading.Lock] = threading.Lock()
 
     def __init__(self, directory: Path | None = None) -> None:
@@ -69,9 +70,10 @@ class Journal:
             return cls()
         path = private(directory)
         with cls._sharing:
-            if path not in cls._shared:
-                cls._shared[path] = cls(path)
-            return cls._shared[path]
+            found = cls._shared.get(path)
+            if found is None:
+                found = cls._shared[path] = cls(path)
+            return found
 
     def _open(self, path: Path) -> int:
         content = path.read_bytes() if path.exists() else b""
@@ -82,6 +84,7 @@ class Journal:
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         if content and not content.endswith(b"\n"):
             os.write(file, b"\n")
+        finalize(self, os.close, file)
         return file
 
     def find(self, key: str, number: int) -> Call | None:

@@ -16,7 +16,8 @@ from engine_host.meter import Meter
 Role = Literal["task", "reflection", "judge", "preflight"]
 
 _ENTRY: ContextVar[dict[str, Any] | None] = ContextVar("_ENTRY", default=None)
-_REASONING = re.compile(r"(^|/)(o\d|gpt-5(?!.*-chat))")
+_REASONING = re.compile(r"(^|/)(o[1345](-|$)|gpt-5(?!.*-chat))")
+_REASONING_TOKENS = 16_000
 _OPENAI_SHAPED = {"openai", "anthropic", "hosted_vllm", "lm_studio", "openrouter", "groq"}
 _NOT_IN_KEY = {"api_key", "api_base", "base_url", "timeout", "engine"}
 
@@ -97,11 +98,11 @@ def _connection(model: Model) -> dict[str, Any]:
     """Base URL, key and generation settings, in the form that DSPy's own client needs."""
     vendor = model.name.split("/", 1)[0]
     key, base = model.api_key.get_secret_value(), model.base_url
-    settings: dict[str, Any] = {
-        "temperature": model.temperature,
-        "max_tokens": model.max_tokens,
-        "timeout": model.timeout_seconds,
-    }
+    settings: dict[str, Any] = {"timeout": model.timeout_seconds}
+    if _REASONING.search(model.name):  # these take no temperature, and think within their tokens
+        settings["max_tokens"] = max(model.max_tokens, _REASONING_TOKENS)
+    else:
+        settings |= {"temperature": model.temperature, "max_tokens": model.max_tokens}
     if vendor in {"ollama", "ollama_chat"}:
         base, key = _versioned(base or "http://127.0.0.1:11434"), key or "ollama"
     elif base and vendor in _OPENAI_SHAPED:

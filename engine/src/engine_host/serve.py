@@ -74,9 +74,11 @@ class Host:
             environment.load()
             _perform(request, reply)
         except Halt as halt:
-            reply.fail("cancelled" if halt.why == "cancelled" else "internal", halt.detail)
+            reply.refuse(halt.as_failure())
         except EngineFailure as failure:
-            reply.fail(failure.kind, failure.detail)
+            reply.refuse(failure)
+        except ImportError as error:
+            reply.fail("config", f"SuperOptiX does not load in this environment: {error}")
         except Exception as error:  # noqa: BLE001 - the request must be answered whatever happens
             traceback.print_exc(file=sys.stderr)
             reply.fail(kind_of(error), f"{type(error).__name__}: {error}")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pydantic import BaseModel
 
 from engine_host import environment
-from engine_host.errors import cleaned
+from engine_host.errors import EngineFailure, cleaned
 from engine_host.messages import ErrorKind, Failed, Log, Usage
 
 
@@ -54,6 +54,9 @@ class Reply:
     def fail(self, kind: ErrorKind, detail: object) -> None:
         text = cleaned(detail, self.secrets)
         self.finish(Failed(id=self.id, kind=kind, detail=text, usage=self.usage()))
+
+    def refuse(self, failure: EngineFailure) -> None:
+        self.fail(failure.kind, failure.detail)
 
     def log(self, text: str, *, warning: bool = False) -> None:
         self.send(

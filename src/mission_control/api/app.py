@@ -67,6 +67,7 @@ def create_app(resources: Resources | None = None) -> FastAPI:
         realtime_router,
     ):
         app.include_router(router)
+    problems.document(app)
     return app
 
 

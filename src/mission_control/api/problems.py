@@ -54,6 +54,8 @@ class InvalidField(BaseModel):
 
 
 class InvalidProblem(Problem):
+    """A request of the wrong shape, field by field."""
+
     errors: list[InvalidField]
 
 
@@ -127,7 +129,10 @@ async def _on_bad_payload(_: Request, exc: Exception) -> JSONResponse:
     errors = [_where_and_what(error) for error in exc.errors()]
     if any(error["type"] == "json_invalid" for error in exc.errors()):
         return problem(
-            HTTPStatus.BAD_REQUEST, code="malformed", detail="The body is not JSON.", fields={"errors": errors}
+            HTTPStatus.BAD_REQUEST,
+            code="malformed",
+            detail="The body is not JSON.",
+            fields={"errors": errors},
         )
     return problem(
         STATUS_OF[NotAcceptableError],
@@ -157,6 +162,37 @@ async def _on_anything_else(_: Request, exc: Exception) -> JSONResponse:
         code="internal",
         detail="Something unexpected happened and nothing was stored. The API's log has the details.",
     )
+
+
+def document(app: FastAPI) -> None:
+    """Make the OpenAPI document tell of problems wherever FastAPI would tell of its own errors."""
+    describe = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            _rewrite(describe())
+        return describe()
+
+    app.openapi = openapi
+
+
+def _rewrite(schema: dict[str, Any]) -> None:
+    schemas = schema.setdefault("components", {}).setdefault("schemas", {})
+    for model in (Problem, InvalidField, InvalidProblem):
+        described = model.model_json_schema(ref_template="#/components/schemas/{model}")
+        described.pop("$defs", None)
+        schemas[model.__name__] = described
+    schemas.pop("HTTPValidationError", None)
+    schemas.pop("ValidationError", None)
+    operations = [each for path in schema["paths"].values() for each in path.values()]
+    for operation in operations:
+        refused: dict[str, Any] = operation["responses"].get("422", {}).get("content", {})
+        if "application/json" in refused:  # FastAPI's own, not one of ours
+            del refused["application/json"]
+            refused.setdefault(MEDIA_TYPE, {"examples": {}})
+        if MEDIA_TYPE in refused:
+            refused[MEDIA_TYPE]["schema"] = {"$ref": "#/components/schemas/InvalidProblem"}
+            operation["responses"]["422"]["description"] = "Not acceptable; nothing was changed."
 
 
 def install(app: FastAPI) -> None:

@@ -7,13 +7,16 @@ import typer
 from mission_control.cli.options import AgentId, ApiUrl, AsJson, Limit
 from mission_control.core.words import AgentStatus, AgentType
 
-app = typer.Typer(help="Import, look at and edit agents and their versions.", no_args_is_help=True)
+app = typer.Typer(
+    help="Import, look at and edit agents and their versions.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
 Type = Annotated[AgentType | None, typer.Option("--type", help="What kind of agent it is.")]
 Assistant = Annotated[
     str | None, typer.Option("--vapi-assistant", metavar="ID", help="Its assistant at Vapi.")
 ]
-File = Annotated[str | None, typer.Option(metavar="FILE", help="'-' reads standard input.")]
 
 
 @app.command("list")
@@ -44,14 +47,14 @@ def show_agent(*, agent_id: AgentId, as_json: AsJson = False, api_url: ApiUrl = 
 
     with open_session(as_json=as_json, api_url=api_url) as session:
         detail = session.client.agents.get(agent_id)
-        session.screen.answer(detail, rendering.agent(detail))
+        session.screen.answer(detail, *rendering.agent(detail))
 
 
 @app.command("import")
 def import_agent(
     *,
     file: Annotated[
-        str | None, typer.Argument(metavar="[FILE]", help="SuperSpec playbook; '-' reads stdin.")
+        str | None, typer.Argument(metavar="FILE", help="SuperSpec playbook; '-' reads stdin.")
     ] = None,
     marketplace: Annotated[
         str | None, typer.Option(metavar="NAME", help="A playbook that ships with SuperOptiX.")
@@ -87,8 +90,12 @@ def import_agent(
 def edit_agent(
     *,
     agent_id: AgentId,
-    prompt: Annotated[File, typer.Option(help="The new prompt; '-' reads stdin.")] = None,
-    playbook: Annotated[File, typer.Option(help="The new playbook; '-' reads stdin.")] = None,
+    prompt: Annotated[
+        str | None, typer.Option(metavar="FILE", help="The new prompt; '-' reads stdin.")
+    ] = None,
+    playbook: Annotated[
+        str | None, typer.Option(metavar="FILE", help="The new playbook; '-' reads stdin.")
+    ] = None,
     note: Annotated[str | None, typer.Option(help="Why, for the list of versions.")] = None,
     based_on: Annotated[
         int | None, typer.Option(min=1, help="Refuse if there is a newer version than this.")
@@ -115,7 +122,7 @@ def edit_agent(
         if not change.keys() - {"note", "based_on"}:
             raise CommandError("Say what to change; see `mission-control agents edit --help`.")
         detail = session.client.agents.update(agent_id, AgentUpdate.model_validate(change))
-        session.screen.answer(detail, rendering.agent(detail))
+        session.screen.answer(detail, *rendering.agent(detail))
 
 
 @app.command("versions")

@@ -9,14 +9,20 @@ from mission_control.cli import agents, deploying, evaluating, jobs, machine, op
 
 HELP = """See, evaluate, optimize, deploy and roll back the agents of a company.
 
-Exit codes: 0 done · 1 the work failed · 2 wrong usage, or refused · 3 something needed is not
-there (the API, a model, Vapi) · 130 interrupted; what was started goes on.
+\b
+Exit codes:
+  0    done
+  1    the work failed
+  2    wrong usage, or refused
+  3    something needed is not there (the API, a model, Vapi)
+  130  interrupted; what was started goes on
 """
 
 app = typer.Typer(
     help=HELP,
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode=None,  # plain help: quicker, and it takes [brackets] as they are
     pretty_exceptions_enable=False,  # the rich ones print local variables, and with them secrets
     context_settings={"help_option_names": ["-h", "--help"]},
 )

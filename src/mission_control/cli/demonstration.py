@@ -121,14 +121,14 @@ def _begin_anew(session: Session) -> None:
             "perhaps: it is rolled back first.",
             "yellow",
         )
-        _completed(follow(session, session.client.rollback(OPTIMIZED), watch=False))
+        _completed(follow(session, session.client.rollback(OPTIMIZED), watch=False, quiet=True))
 
 
 def _measure_baselines(session: Session) -> list[EvaluationDetail]:
     jobs = [session.client.baseline(agent_id) for agent_id in AGENTS]  # they run side by side
     found: list[EvaluationDetail] = []
     for job in jobs:
-        ended = _completed(follow(session, job, watch=False))
+        ended = _completed(follow(session, job, watch=False, quiet=True))
         detail = evaluation_of(session.client, ended)
         session.screen.note(
             f"{detail.agent_id}: {rate(detail.pass_rate)} of {detail.scenarios} scenarios pass.", ""
@@ -150,7 +150,8 @@ def _optimize(session: Session) -> OptimizationDetail:
 def _conclude(session: Session, told: Told) -> None:
     optimization = told.optimization
     if not session.screen.as_json:
-        session.screen.out.print(rendering.comparison(optimization))
+        for part in rendering.comparison(optimization):
+            session.screen.show(part)
     if optimization.verdict is Verdict.BETTER:
         return
     if session.screen.as_json:
@@ -166,7 +167,9 @@ def _conclude(session: Session, told: Told) -> None:
 
 def _deploy(session: Session, told: Told) -> None:
     job = session.client.deploy(OPTIMIZED)
-    told.deployment = deployment_of(session.client, _completed(follow(session, job, watch=False)))
+    told.deployment = deployment_of(
+        session.client, _completed(follow(session, job, watch=False, quiet=True))
+    )
     told.agent = session.client.agents.get(OPTIMIZED)
     candidate = told.optimization.candidate_version
     if told.agent.status is not AgentStatus.LIVE or told.agent.deployed_version != candidate:
@@ -208,5 +211,5 @@ def _completed(job: JobRead) -> JobRead:
         f"done before is kept. See `mission-control jobs show {job.id}`.",
         exit_code=FAILED,
         code="step_failed",
-        job_id=str(job.id),
+        fields={"job_id": str(job.id)},
     )

@@ -35,27 +35,31 @@ class View(Protocol):
     def render(self) -> RenderableType: ...
 
 
-def follow(session: Session, job: JobRead, *, watch: bool) -> JobRead:
-    """Wait for the end of a job. Ctrl-C leaves it running, and the session says how to cancel it."""
+def follow(session: Session, job: JobRead, *, watch: bool, quiet: bool = False) -> JobRead:
+    """Wait for the end of a job. Ctrl-C leaves it running, and the session says how to cancel it.
+
+    `quiet` says nothing on the way, except on a terminal, where a spinner turns.
+    """
     session.left_behind = job.id
     if watch:
         ended = _watch(session, job)
     else:
-        with _waiting(session.screen, job):
+        with _waiting(session.screen, job, quiet=quiet):
             ended = session.client.wait_for_job(job.id)
     session.left_behind = None
     return ended
 
 
 @contextmanager
-def _waiting(screen: Screen, job: JobRead) -> Generator[None]:
+def _waiting(screen: Screen, job: JobRead, *, quiet: bool) -> Generator[None]:
     told = f"{job.kind} {job.agent_id}: job {job.id}"
     if screen.err.is_terminal:
         with screen.err.status(Text(told)):
             yield
-    else:
+        return
+    if not quiet:
         screen.note(told)
-        yield
+    yield
 
 
 def _watch(session: Session, job: JobRead) -> JobRead:
@@ -179,21 +183,8 @@ class OptimizationView:
         data = message.get("data", {})
         if message["type"] == "snapshot":
             return self._take_state(data.get("optimization"))
-        if message.get("job_id") != self._job_id:
-            return None
-        match str(message["type"]).partition(".")[2]:
-            case "started":
-                self._state["phase"] = "preparing"
-                return f"{self._agent_id}: {data['optimizer']} on {data['model']}"
-            case "progressed":
-                return self._take_progress(data)
-            case "trial_finished":
-                self._trials[data["number"]] = data
-                return _trial_told(data)
-            case "log":
-                return f"{data['level']}: {data['text']}"
-            case _:
-                return None
+        is_ours = message.get("job_id") == self._job_id
+        return self._take_event(message["type"], data) if is_ours else None
 
     def render(self) -> RenderableType:
         state = self._state
@@ -215,6 +206,21 @@ class OptimizationView:
         self._state = {**self._state, **optimization}
         self._trials = {trial["number"]: trial for trial in optimization["trials"]}
         return f"{self._agent_id}: {plain(optimization['phase'])}, {len(self._trials)} trials"
+
+    def _take_event(self, kind: str, data: Message) -> str | None:
+        match kind.partition(".")[2]:
+            case "started":
+                self._state["phase"] = "preparing"
+                return f"{self._agent_id}: {data['optimizer']} on {data['model']}"
+            case "progressed":
+                return self._take_progress(data)
+            case "trial_finished":
+                self._trials[data["number"]] = data
+                return _trial_told(data)
+            case "log":
+                return f"{data['level']}: {data['text']}"
+            case _:
+                return None
 
     def _take_progress(self, data: Message) -> str | None:
         is_new = data["phase"] != self._state["phase"]

@@ -43,7 +43,7 @@ def import_one(
         type=agent_type,
         vapi_assistant_id=vapi_assistant,
     )
-    session.screen.answer(detail, rendering.agent(detail))
+    session.screen.answer(detail, *rendering.agent(detail))
 
 
 def import_all(session: Session, *, agent_type: AgentType | None) -> None:

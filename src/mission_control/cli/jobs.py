@@ -7,7 +7,9 @@ import typer
 from mission_control.cli.options import ApiUrl, AsJson, Limit
 from mission_control.core.words import JobKind, JobStatus
 
-app = typer.Typer(help="Look at long work, and end it.", no_args_is_help=True)
+app = typer.Typer(
+    help="Look at long work, and end it.", no_args_is_help=True, rich_markup_mode=None
+)
 
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="Id of the job.")]
 

@@ -7,7 +7,9 @@ import typer
 
 from mission_control.cli.options import ApiUrl, AsJson
 
-sandbox = typer.Typer(help="Run one stand-in for the outside world.", no_args_is_help=True)
+sandbox = typer.Typer(
+    help="Run one stand-in for the outside world.", no_args_is_help=True, rich_markup_mode=None
+)
 
 Port = Annotated[int, typer.Option(min=1, max=65535, help="On 127.0.0.1.")]
 

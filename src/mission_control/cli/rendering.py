@@ -77,7 +77,7 @@ def agents(page: AgentPage) -> RenderableType:
     return made
 
 
-def agent(detail: AgentDetail) -> RenderableType:
+def agent(detail: AgentDetail) -> list[RenderableType]:
     splits = [scenario.split for scenario in detail.scenarios]
     by_split = ", ".join(
         f"{splits.count(split)} {split}" for split in ("train", "validation", "test")
@@ -94,7 +94,7 @@ def agent(detail: AgentDetail) -> RenderableType:
         ("scenarios", f"{len(splits)} ({by_split})"),
         *(("warning", Text(warning, "yellow")) for warning in detail.warnings),
     ])  # fmt: skip
-    return Group(shown, Text("\nprompt", "dim"), Text(detail.prompt))
+    return [shown, Text("\nprompt", "dim"), Text(detail.prompt)]
 
 
 def versions(page: VersionPage) -> RenderableType:
@@ -186,7 +186,7 @@ def _reason(result: ScenarioResultRead) -> str:
 # ------------------------------------------------------------------ optimizations
 
 
-def comparison(found: OptimizationDetail) -> RenderableType:
+def comparison(found: OptimizationDetail) -> list[RenderableType]:
     """The verdict with all that it rests on, and what changed in the prompt."""
     numbers = found.comparison or {}
     versions_told = f"version {found.base_version} → {_candidate(found)}"
@@ -204,7 +204,7 @@ def comparison(found: OptimizationDetail) -> RenderableType:
     ])  # fmt: skip
     sentence = Text(f"\n{numbers.get('sentence', '')}\n")
     changes = diff(found.diff) if found.diff else Text("The prompt is unchanged.", "dim")
-    return Group(shown, sentence, changes)
+    return [shown, sentence, changes]
 
 
 def _candidate(found: OptimizationDetail) -> str:

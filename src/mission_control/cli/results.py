@@ -42,9 +42,9 @@ def show_comparison(session: Session, found: OptimizationDetail) -> None:
             f"The optimization of {found.agent_id} is still {found.status}, so there is no verdict "
             f"yet. Look again later, or end it with `mission-control jobs cancel {found.job_id}`.",
             code="still_running",
-            job_id=str(found.job_id),
+            fields={"job_id": str(found.job_id)},
         )
-    session.screen.answer(found, rendering.comparison(found))
+    session.screen.answer(found, *rendering.comparison(found))
     if found.status is not RunStatus.COMPLETED:
         kept = (
             f"Its best candidate is kept, unproven, as version {found.candidate_version}."
@@ -113,7 +113,7 @@ def _lost(job: JobRead) -> CommandError:
         "deleted meanwhile?",
         exit_code=FAILED,
         code="result_lost",
-        job_id=str(job.id),
+        fields={"job_id": str(job.id)},
     )
 
 

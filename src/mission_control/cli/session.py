@@ -33,13 +33,18 @@ class CommandError(Exception):
     """The command ends here. The message is one line: what happened, what was kept, what next."""
 
     def __init__(
-        self, message: str, *, exit_code: int = REFUSED, code: str = "refused", **fields: object
+        self,
+        message: str,
+        *,
+        exit_code: int = REFUSED,
+        code: str = "refused",
+        fields: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
         self.exit_code = exit_code
         self.code = code
-        self.fields = fields
+        self.fields = dict(fields or {})
 
 
 class Screen:
@@ -60,7 +65,11 @@ class Screen:
             sys.stdout.write(f"{_as_json(document)}\n")
             return
         for renderable in shown:
-            self.out.print(renderable)
+            self.show(renderable)
+
+    def show(self, renderable: RenderableType) -> None:
+        # Texts are not wrapped: a diff that goes into a pipe stays one.
+        self.out.print(renderable, soft_wrap=isinstance(renderable, Text))
 
 
 class Session:
@@ -98,13 +107,13 @@ def reporting(screen: Screen) -> Generator[None]:
     except ApiUnreachableError as error:
         _end(screen, CommandError(error.message, exit_code=UNAVAILABLE, code="api_unreachable"))
     except JobNotOverError as error:
-        job_id = str(error.job.id)
+        fields = {"job_id": str(error.job.id)}
         _end(
             screen,
-            CommandError(error.message, exit_code=FAILED, code="job_not_over", job_id=job_id),
+            CommandError(error.message, exit_code=FAILED, code="job_not_over", fields=fields),
         )
     except MissionControlError as error:
-        _end(screen, CommandError(error.message, code=error.code, **error.fields))
+        _end(screen, CommandError(error.message, code=error.code, fields=error.fields))
     except ValidationError as error:
         _end(screen, CommandError(_first_wrong(error), code="invalid_option"))
     except KeyboardInterrupt:
@@ -142,7 +151,7 @@ def _of_problem(problem: ApiProblemError) -> CommandError:
         message,
         exit_code=exit_code,
         code=problem.code,
-        **{**problem.fields, "status": problem.status},
+        fields={**problem.fields, "status": problem.status},
     )
 
 
@@ -153,7 +162,7 @@ def _interrupted(job_id: UUID | None) -> CommandError:
         f"Interrupted. Job {job_id} goes on; cancel it with `mission-control jobs cancel {job_id}`.",
         exit_code=INTERRUPTED,
         code="interrupted",
-        job_id=str(job_id),
+        fields={"job_id": str(job_id)},
     )
 
 

@@ -48,6 +48,9 @@ class EvaluationPurpose(StrEnum):
     RERUN = "rerun"  # only what failed or errored in another one: never compared
     COMPARISON_BASELINE = "comparison_baseline"  # the test split, before an optimization
     COMPARISON_CANDIDATE = "comparison_candidate"  # the test split, after it
+    # The anchors of the other splits, in both: they may not break, but they prove nothing.
+    ANCHORS_BASELINE = "anchors_baseline"
+    ANCHORS_CANDIDATE = "anchors_candidate"
 
 
 class RunStatus(StrEnum):

@@ -8,10 +8,10 @@ import dspy
 from engine_host import compiler
 from engine_host.checks import Scorer
 from engine_host.compiler import Prepared
-from engine_host.errors import KINDS, EngineFailure, Halt, kind_of
+from engine_host.errors import EngineFailure, Halt, kind_of
 from engine_host.evaluate import Bench, Outcome, require_some
 from engine_host.journal import Journal, private
-from engine_host.messages import ErrorKind, Optimize, Optimized, Scenario, StopReason
+from engine_host.messages import Optimize, Optimized, Scenario, StopReason
 from engine_host.meter import Limits, Meter
 from engine_host.models import MeteredLM, preflight
 from engine_host.optimize import gepa, others
@@ -109,6 +109,11 @@ def _preflight(search: Search) -> None:
 
 def _baseline(search: Search, journal: Journal) -> None:
     """Measure the starting prompt. The optimizer's own first evaluation is then in the journal."""
+    limit, needed = search.request.budget.metric_calls, len(search.request.validation)
+    if limit is not None and limit < needed:
+        raise EngineFailure(
+            "budget", f"{limit} metric calls do not cover the {needed} validation scenarios once."
+        )
     search.phase = "baseline"
     search.report(force=True)
     meter = Meter(journal, search.meter.limits)

@@ -226,6 +226,7 @@ class Stopper:
 
     def __call__(self, gepa_state: GEPAState[Any, Any]) -> bool:
         self._search.meter.check()
+        self._search.metric_calls = gepa_state.total_num_evals
         if self._record.reflections_failed >= _REFLECTIONS_IN_A_ROW:
             why = self._search.meter.last_failure or "its answers could not be read"
             raise Halt("reflection", f"The reflection model failed three times in a row: {why}")

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Any, cast
 from uuid import UUID, uuid4
 
@@ -64,6 +65,7 @@ log = structlog.get_logger(__name__)
 
 FEWEST_TRAIN = 2
 COMPARING = "comparing"
+BASELINE_ARMS = (EvaluationPurpose.COMPARISON_BASELINE, EvaluationPurpose.ANCHORS_BASELINE)
 
 SearchMessage = Log | Progressed | TrialFinished | Optimized
 
@@ -243,7 +245,7 @@ async def _search(job: JobRun, optimization: Optimization, base: AgentVersion) -
     settings = job.resources.settings
     model = task_model(settings, playbook.language_model, override=optimization.model)
     await _start(job, optimization.id)
-    test = _split(optimization.agent_id, playbook, "test")
+    test, anchors = _compared(optimization.agent_id, playbook)
     budget = Budget.model_validate(optimization.budget)
     messages = job.resources.superoptix.optimize_agent(
         program_of(playbook),
@@ -257,7 +259,7 @@ async def _search(job: JobRun, optimization: Optimization, base: AgentVersion) -
         seed=optimization.seed,
         concurrency=int(job.parameters.get("concurrency", 16)),
         directory=job.directory / "search",
-        reserve_calls=2 * len(test) * optimization.repetitions if budget.usd else 0,
+        reserve_calls=2 * len([*test, *anchors]) * optimization.repetitions if budget.usd else 0,
     )
     await _store_search(job, optimization.id, base, messages)
 
@@ -422,68 +424,82 @@ async def _compare(job: JobRun, optimization_id: UUID, base: AgentVersion) -> No
     if candidate is None:
         await _conclude(job, optimization_id, _nothing_found())
         return
-    test = _split(optimization.agent_id, playbook_of(base), "test")
-    arms = await _arms(job, optimization, base, candidate, test)
+    arms = await _arms(job, optimization, base, candidate)
     try:
-        for evaluation, version in arms:
-            await _measure_arm(job, optimization, evaluation, version, test)
+        for arm in arms:
+            await _measure_arm(job, optimization, arm)
     except SuperOptiXError as error:
         if error.kind != "budget":
             raise
         await _conclude(job, optimization_id, _unaffordable())
         return
-    await _conclude(job, optimization_id, await _judge(job, arms, test))
+    await _conclude(job, optimization_id, await _judge(job, arms))
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One version on one set of scenarios: a half of the comparison."""
+
+    evaluation: Evaluation
+    version: AgentVersion
+    scenarios: Sequence[Scenario]
 
 
 async def _arms(
-    job: JobRun,
-    optimization: Optimization,
-    base: AgentVersion,
-    candidate: AgentVersion,
-    test: Sequence[Scenario],
-) -> list[tuple[Evaluation, AgentVersion]]:
-    """The two evaluations to hold against each other: made now, or by an earlier attempt."""
-    settings = job.resources.settings
-    model = task_model(settings, playbook_of(base).language_model, override=optimization.model)
+    job: JobRun, optimization: Optimization, base: AgentVersion, candidate: AgentVersion
+) -> list[Arm]:
+    """The evaluations to hold against each other: made now, or by an earlier attempt."""
+    playbook = playbook_of(base)
+    model = task_model(job.resources.settings, playbook.language_model, override=optimization.model)
+    test, anchors = _compared(optimization.agent_id, playbook)
     wanted = [
-        (EvaluationPurpose.COMPARISON_BASELINE, base),
-        (EvaluationPurpose.COMPARISON_CANDIDATE, candidate),
+        (EvaluationPurpose.COMPARISON_BASELINE, base, test),
+        (EvaluationPurpose.COMPARISON_CANDIDATE, candidate, test),
     ]
+    if anchors:
+        wanted += [
+            (EvaluationPurpose.ANCHORS_BASELINE, base, anchors),
+            (EvaluationPurpose.ANCHORS_CANDIDATE, candidate, anchors),
+        ]
+    arms: list[Arm] = []
     async with job.step() as uow:
         made = {each.purpose: each for each in await uow.evaluations.of_job(job.id)}
-        for purpose, version in wanted:
-            if purpose not in made:
-                made[purpose] = new_evaluation(
+        for purpose, version, scenarios in wanted:
+            evaluation = made.get(purpose)
+            if evaluation is None:
+                evaluation = new_evaluation(
                     job_id=job.id,
                     version=version,
                     purpose=purpose,
-                    scenario_ids=[scenario.id for scenario in test],
+                    scenario_ids=[scenario.id for scenario in scenarios],
                     repetitions=optimization.repetitions,
                     model=model,
                 )
-                uow.evaluations.add(made[purpose])
-    return [(made[purpose], version) for purpose, version in wanted]
+                uow.evaluations.add(evaluation)
+            arms.append(Arm(evaluation, version, scenarios))
+    return arms
 
 
-async def _measure_arm(
-    job: JobRun,
-    optimization: Optimization,
-    evaluation: Evaluation,
-    version: AgentVersion,
-    test: Sequence[Scenario],
-) -> None:
-    if evaluation.status is RunStatus.COMPLETED:
+def _compared(agent_id: str, playbook: Playbook) -> tuple[list[Scenario], list[Scenario]]:
+    """The test split, which decides; and the anchors outside it, which only may not break."""
+    test = _split(agent_id, playbook, "test")
+    return test, [s for s in playbook.scenarios if s.anchor and s not in test]
+
+
+async def _measure_arm(job: JobRun, optimization: Optimization, arm: Arm) -> None:
+    if arm.evaluation.status is RunStatus.COMPLETED:
         return
-    playbook = playbook_of(version)
-    model = task_model(job.resources.settings, playbook.language_model, override=optimization.model)
+    playbook = playbook_of(arm.version)
     await measure(
         job,
-        evaluation,
+        arm.evaluation,
         program=program_of(playbook),
-        scenarios=test,
-        model=model,
+        scenarios=arm.scenarios,
+        model=task_model(
+            job.resources.settings, playbook.language_model, override=optimization.model
+        ),
         concurrency=int(job.parameters.get("concurrency", 16)),
-        journal=job.directory / evaluation.purpose.value,
+        journal=job.directory / arm.evaluation.purpose.value,
         cap_usd=await _money_left(job, optimization),
     )
 
@@ -503,15 +519,23 @@ async def _money_left(job: JobRun, optimization: Optimization) -> float | None:
     return left
 
 
-async def _judge(
-    job: JobRun, arms: Sequence[tuple[Evaluation, AgentVersion]], test: Sequence[Scenario]
-) -> Comparison:
+async def _judge(job: JobRun, arms: Sequence[Arm]) -> Comparison:
+    before: list[ScenarioScore] = []
+    after: list[ScenarioScore] = []
     async with job.resources.unit_of_work(readonly=True) as uow:
-        baseline, candidate = [
-            _scores(await uow.evaluations.results(evaluation.id)) for evaluation, _ in arms
-        ]
-    anchors = [scenario.id for scenario in test if scenario.anchor]
-    return compare(baseline, candidate, anchors=anchors)
+        for arm in arms:
+            is_baseline = arm.evaluation.purpose in BASELINE_ARMS
+            scores = _scores(await uow.evaluations.results(arm.evaluation.id))
+            (before if is_baseline else after).extend(scores)
+    return compare(
+        before,
+        after,
+        anchors={s.id for arm in arms for s in arm.scenarios if s.anchor},
+        uncounted={
+            s.id for arm in arms for s in arm.scenarios
+            if arm.evaluation.purpose is EvaluationPurpose.ANCHORS_BASELINE
+        },
+    )  # fmt: skip
 
 
 def _scores(results: Sequence[ScenarioResult]) -> list[ScenarioScore]:

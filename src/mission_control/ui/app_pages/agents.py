@@ -77,7 +77,7 @@ def measured_on(found: EvaluationRead) -> str:
 def look_again(shown: list[tuple[str, object]]) -> None:
     """Run the page again when an agent has changed since it was drawn."""
     with refusals_shown():
-        if [(agent.id, agent.updated_at) for agent in frame.fleet()] != shown:
+        if [(agent.id, agent.updated_at) for agent in frame.read_fleet()] != shown:
             st.rerun()
 
 

@@ -109,5 +109,6 @@ def _what_happens(agent: AgentRead, version: int) -> str:
 def _target(agent: AgentRead) -> str:
     if agent.type is not AgentType.PHONE_BOT:
         return "this installation"
-    name = agent.vapi_assistant_id or agent.name
-    return f"the Vapi assistant `{name}`"
+    if agent.vapi_assistant_id:
+        return f"the Vapi assistant `{agent.vapi_assistant_id}`"
+    return f"the Vapi assistant that is called {badges.plain(agent.name)}"

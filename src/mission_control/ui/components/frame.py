@@ -18,13 +18,18 @@ MEANING = {
 }
 
 
-def fleet() -> list[AgentRead]:
+def read_fleet() -> list[AgentRead]:
     return api_client().agents.list(limit=MOST_AGENTS).items
+
+
+def fleet() -> list[AgentRead]:
+    """All agents, as they were read when this run of the page began."""
+    return st.session_state["frame_fleet"]
 
 
 def choose_agent() -> None:
     """The agent that the pages are about, kept in the address of the page."""
-    agents = fleet()
+    agents = st.session_state["frame_fleet"] = read_fleet()
     names = {agent.id: agent.name for agent in agents}
     if (wanted := st.session_state.pop("frame_wanted", None)) in names:
         st.session_state["agent"] = wanted

@@ -291,6 +291,8 @@ def upgrade() -> None:
                 "rerun",
                 "comparison_baseline",
                 "comparison_candidate",
+                "anchors_baseline",
+                "anchors_candidate",
                 name="evaluationpurpose",
                 native_enum=False,
                 length=32,

@@ -1,0 +1,75 @@
+"""The OpenAPI document is complete: it is what clients are made from."""
+
+from typing import Any
+
+import pytest
+
+from mission_control.api.app import create_app
+from mission_control.api.problems import MEDIA_TYPE
+
+DOCUMENT = create_app().openapi()
+OPERATIONS = [
+    (f"{method.upper()} {path}", operation)
+    for path, methods in DOCUMENT["paths"].items()
+    for method, operation in methods.items()
+]
+THE_MAIN_JOB = {
+    "GET /api/agents", "GET /api/agents/{agent_id}", "POST /api/agents", "PUT /api/agents/{agent_id}",
+    "DELETE /api/agents/{agent_id}", "POST /api/agents/{agent_id}/compile",
+    "GET /api/agents/{agent_id}/status", "GET /api/agents/{agent_id}/versions",
+    "GET /api/agents/{agent_id}/versions/{number}",
+    "GET /api/agents/{agent_id}/versions/{before}/diff/{after}",
+    "POST /api/evaluate/{agent_id}", "GET /api/evaluate/{agent_id}/history",
+    "GET /api/evaluate/{agent_id}/latest", "POST /api/evaluate/{agent_id}/baseline",
+    "POST /api/optimize/{agent_id}", "GET /api/optimize/{agent_id}/status",
+    "GET /api/optimize/{agent_id}/history", "POST /api/optimize/{agent_id}/deploy",
+    "POST /api/optimize/{agent_id}/rollback", "GET /api/jobs/{job_id}",
+    "POST /api/jobs/{job_id}/cancel", "GET /api/deployments", "GET /api/system/status",
+    "GET /healthz", "GET /readyz",
+}  # fmt: skip
+
+
+def test_the_promised_routes_are_there() -> None:
+    assert {name for name, _ in OPERATIONS} >= THE_MAIN_JOB
+
+
+@pytest.mark.parametrize(("name", "operation"), OPERATIONS, ids=[name for name, _ in OPERATIONS])
+class TestOperation:
+    def test_has_a_summary_and_a_tag(self, name: str, operation: dict[str, Any]) -> None:
+        assert operation["summary"][0].isupper()
+        assert operation["tags"]
+
+    def test_refuses_with_problems(self, name: str, operation: dict[str, Any]) -> None:
+        for status, response in operation["responses"].items():
+            if status.startswith(("4", "5")) and status != "503":
+                assert list(response["content"]) == [MEDIA_TYPE], status
+
+    def test_an_agent_may_be_unknown(self, name: str, operation: dict[str, Any]) -> None:
+        if "{agent_id}" in name:
+            assert "404" in operation["responses"]
+
+
+def test_every_reference_resolves() -> None:
+    schemas = DOCUMENT["components"]["schemas"]
+
+    def references(node: Any) -> set[str]:
+        if isinstance(node, dict):
+            own = {node["$ref"]} if isinstance(node.get("$ref"), str) else set()
+            return own.union(*(references(value) for value in node.values()))
+        if isinstance(node, list):
+            return set().union(*(references(value) for value in node))
+        return set()
+
+    assert {ref.rsplit("/", 1)[1] for ref in references(DOCUMENT)} <= set(schemas)
+
+
+def test_inputs_forbid_unknown_fields() -> None:
+    schemas = DOCUMENT["components"]["schemas"]
+    bodies = {
+        operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].rsplit("/", 1)[1]
+        for _, operation in OPERATIONS
+        if "requestBody" in operation
+    }
+    assert bodies
+    for name in bodies:
+        assert schemas[name]["additionalProperties"] is False, name
