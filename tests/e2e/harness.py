@@ -82,7 +82,9 @@ class Product:
                 stdout=said,
                 stderr=subprocess.STDOUT,
             )
-        wait_until(self._is_ready, READY_SECONDS, f"the product to be ready:\n{self.said()[-1500:]}")
+        wait_until(
+            self._is_ready, READY_SECONDS, f"the product to be ready:\n{self.said()[-1500:]}"
+        )
 
     def environment(self) -> dict[str, str]:
         """What the product and its command line are given."""
@@ -305,7 +307,9 @@ class Viewer:
 
     async def _connect(self) -> None:
         after = f"?after={self.last_id}" if self.last_id is not None else ""
-        async with connect(self._address + after, open_timeout=5, max_size=None, proxy=None) as connection:
+        async with connect(
+            self._address + after, open_timeout=5, max_size=None, proxy=None
+        ) as connection:
             self._connection = connection
             self.connected += 1
             try:

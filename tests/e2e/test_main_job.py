@@ -86,7 +86,9 @@ async def test_an_agent_is_improved_deployed_and_rolled_back(product: Product, a
 
     # ---------------------------------------------------------------- the verdict, on unseen scenarios
     comparison = optimization["comparison"]
-    assert optimization["verdict"] == comparison["verdict"] == completed["data"]["verdict"] == "better"
+    assert (
+        optimization["verdict"] == comparison["verdict"] == completed["data"]["verdict"] == "better"
+    )
     difference = comparison["candidate_rate"] - comparison["baseline_rate"]
     assert optimization["improvement_pct"] == pytest.approx(POINTS * difference, abs=0.01)
     assert optimization["improvement_pct"] > 0

@@ -288,7 +288,7 @@ def test_cancel_answers_at_once_and_stops_the_calls(host: Engine) -> None:
         assert time.monotonic() - started < 2
         assert expect(Failed, answer).kind == "cancelled"
         time.sleep(2)
-        assert len(slow.calls) == 4  # those that were under way
+        assert len(slow.calls) <= 4  # those that were under way
 
 
 def test_a_call_that_was_paid_is_never_paid_again_not_even_after_kill_9(

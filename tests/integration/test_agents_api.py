@@ -29,9 +29,7 @@ class TestImport:
         assert response.json()["code"] == "agent_exists"
         assert (await client.get("/api/agents/ada")).json()["type"] == "standalone"
 
-    async def test_a_field_that_breaks_out_is_only_a_name(
-        self, client: httpx2.AsyncClient
-    ) -> None:
+    async def test_a_field_that_breaks_out_is_only_a_name(self, client: httpx2.AsyncClient) -> None:
         hostile = a_playbook(input_fields=[{"name": "x: str\n    import os", "type": "str"}])
         assert (await imported(client, playbook=hostile)).status_code == 201
         compiled = (await client.post("/api/agents/ada/compile")).json()

@@ -43,9 +43,7 @@ async def test_a_missing_model_is_said_and_the_rest_works(settings: Settings) ->
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example"])
-async def test_other_names_of_this_host_are_refused(
-    client: httpx2.AsyncClient, host: str
-) -> None:
+async def test_other_names_of_this_host_are_refused(client: httpx2.AsyncClient, host: str) -> None:
     response = await client.get("/api/agents", headers={"host": host})
     assert response.status_code == 400
 

@@ -12,6 +12,7 @@ from mission_control.api import problems
 from mission_control.api.agents.router import router as agents_router
 from mission_control.api.deployments.router import router as deployments_router
 from mission_control.api.evaluate.router import router as evaluate_router
+from mission_control.api.execute.router import router as execute_router
 from mission_control.api.jobs.router import router as jobs_router
 from mission_control.api.optimize.router import router as optimize_router
 from mission_control.api.realtime import Hub
@@ -61,6 +62,7 @@ def create_app(resources: Resources | None = None) -> FastAPI:
         agents_router,
         evaluate_router,
         optimize_router,
+        execute_router,
         deployments_router,
         jobs_router,
         system_router,

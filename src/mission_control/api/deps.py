@@ -29,10 +29,11 @@ Held = Annotated[Resources, Depends(get_resources)]
 Uow = Annotated[UnitOfWork, Depends(get_uow, scope="function")]
 ReadOnlyUow = Annotated[UnitOfWork, Depends(get_readonly_uow, scope="function")]
 
+SLUG = r"^[a-z][a-z0-9_-]{0,63}$"
 AgentId = Annotated[
-    str,
-    Path(pattern=r"^[a-z][a-z0-9_-]{0,63}$", description="Slug of the agent.", examples=["remus"]),
+    str, Path(pattern=SLUG, description="Slug of the agent.", examples=["remus"])
 ]
+OfAgent = Annotated[str | None, Query(pattern=SLUG, description="Only of this agent.")]
 Limit = Annotated[int, Query(ge=1, le=200, description="How many items at the most.")]
 CursorQuery = Annotated[
     str | None, Query(max_length=300, description="`next_cursor` of the page before.")

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from mission_control.cli import rendering
 from mission_control.cli.session import FAILED, Screen
+from mission_control.core.logging import configure_logging
 from mission_control.core.settings import get_settings
 from mission_control.supervisor.doctor import Finding, examine
 
@@ -17,6 +18,7 @@ MARKS = {"ok": "✓", "warning": "!", "problem": "✗"}
 
 def examine_all(screen: Screen) -> None:
     """Exit code 1 when there is a problem; a warning is none."""
+    configure_logging("warning")
     findings = asyncio.run(examine(get_settings()))
     problems = [finding for finding in findings if finding.state == "problem"]
     document = {

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 
-from mission_control.cli.session import base_url
+from mission_control.cli.session import address, base_url
 from mission_control.core.settings import Settings
 from mission_control.supervisor.processes import dies_with_us
 from mission_control.supervisor.terminal import Terminal
@@ -25,9 +25,8 @@ async def show_main_job(settings: Settings) -> None:
             "See it again with `mission-control demo`.",
             "bold yellow",
         )
-    host = "localhost" if settings.mc_host in {"127.0.0.1", "localhost"} else settings.mc_host
-    terminal.headline(f"console  http://{host}:{settings.mc_ui_port}", "bold green")
-    terminal.headline(f"api      http://{host}:{settings.mc_api_port}/docs", "bold green")
+    terminal.headline(f"console  {address(settings, settings.mc_ui_port)}", "bold green")
+    terminal.headline(f"api      {base_url(settings)}", "bold green")
 
 
 def _is_first_start(settings: Settings) -> bool:

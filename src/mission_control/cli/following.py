@@ -232,14 +232,14 @@ class OptimizationView:
 
     def _trial_table(self) -> Table:
         made = rendering.table("trial", "from", "sample", "validation", "")
-        trials = sorted(self._trials.values(), key=lambda trial: trial["number"])
-        best = max((t["validation_score"] for t in trials if _has_score(t)), default=None)
-        for trial in trials[-MOST_TRIALS:]:
-            is_best = best is not None and trial["validation_score"] == best
+        trials = [self._trials[number] for number in sorted(self._trials)]
+        best = max(trials, key=lambda trial: trial["validation_score"] or 0.0)
+        shown = trials[-MOST_TRIALS:]
+        for trial in shown if best in shown else [best, *shown[1:]]:
             made.add_row(
                 str(trial["number"]), _parent(trial), score(trial["sample_score"]),
                 score(trial["validation_score"]), _fate(trial),
-                style="bold green" if is_best else "" if trial["accepted"] else "dim",
+                style="bold green" if trial is best else "" if trial["accepted"] else "dim",
             )  # fmt: skip
         return made
 
@@ -259,10 +259,6 @@ def _fate(trial: Message) -> str:
 
 def _parent(trial: Message) -> str:
     return NOT_MEASURED if trial["parent"] is None else str(trial["parent"])
-
-
-def _has_score(trial: Message) -> bool:
-    return trial["validation_score"] is not None
 
 
 def _cost(state: Message) -> str:

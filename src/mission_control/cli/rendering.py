@@ -137,7 +137,11 @@ def job(found: JobRead) -> RenderableType:
 
 
 def _progress(progress: dict[str, Any]) -> str:
-    told = [f"{plain(name)} {value}" for name, value in progress.items() if value is not None]
+    told = [
+        f"{plain(name)} {score(value) if isinstance(value, float) else value}"
+        for name, value in progress.items()
+        if value is not None
+    ]
     return ", ".join(told) or NOT_MEASURED
 
 
@@ -180,7 +184,7 @@ def _reason(result: ScenarioResultRead) -> str:
     if result.status is ScenarioStatus.ERROR:
         return result.error_detail or result.error_kind or NOT_MEASURED
     reasons = [str(check["reason"]) for check in result.checks if check.get("reason")]
-    return "; ".join(reasons) or NOT_MEASURED
+    return " ".join(reasons) or NOT_MEASURED
 
 
 # ------------------------------------------------------------------ optimizations
@@ -192,7 +196,7 @@ def comparison(found: OptimizationDetail) -> list[RenderableType]:
     versions_told = f"version {found.base_version} → {_candidate(found)}"
     shown = facts([
         ("agent", f"{found.agent_id}: {versions_told}, by {found.optimizer}"),
-        ("verdict", state(found.verdict) if found.verdict else Text(NOT_MEASURED)),
+        ("verdict", state(found.verdict or found.status)),
         ("pass rate", Text(_rates(numbers), "bold")),
         ("difference", _difference(numbers)),
         ("fixed", _names(numbers.get("fixed"))),
@@ -202,7 +206,7 @@ def comparison(found: OptimizationDetail) -> list[RenderableType]:
         ("search", _search(found)),
         ("cost", money(found.cost_usd, is_final=found.status is RunStatus.COMPLETED)),
     ])  # fmt: skip
-    sentence = Text(f"\n{numbers.get('sentence', '')}\n")
+    sentence = Text(f"\n{numbers['sentence']}\n") if numbers else Text()
     changes = diff(found.diff) if found.diff else Text("The prompt is unchanged.", "dim")
     return [shown, sentence, changes]
 
@@ -212,6 +216,8 @@ def _candidate(found: OptimizationDetail) -> str:
 
 
 def _rates(numbers: dict[str, Any]) -> str:
+    if numbers.get("baseline_rate") is None:
+        return NOT_MEASURED
     return (
         f"{rate(numbers.get('baseline_rate'))} → {rate(numbers.get('candidate_rate'))}"
         f"  on {numbers.get('scenarios', 0)} test scenarios"

@@ -57,7 +57,7 @@ class Screen:
 
     def note(self, text: str, style: str = "dim") -> None:
         """Say something that is not the result."""
-        self.err.print(Text(text, style))
+        self.err.print(Text(text, style), soft_wrap=True)
 
     def answer(self, document: BaseModel | Mapping[str, Any], *shown: RenderableType) -> None:
         """Give the result: as its JSON document, or as it is shown to a person. Call it once."""
@@ -122,8 +122,12 @@ def reporting(screen: Screen) -> Generator[None]:
 
 def base_url(settings: Settings) -> str:
     """Where the API of these settings is reached from this machine."""
+    return address(settings, settings.mc_api_port)
+
+
+def address(settings: Settings, port: int) -> str:
     host = "127.0.0.1" if settings.mc_host in EVERYWHERE else settings.mc_host
-    return f"http://{f'[{host}]' if ':' in host else host}:{settings.mc_api_port}"
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def given(**options: object) -> dict[str, object]:

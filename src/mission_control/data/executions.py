@@ -4,12 +4,13 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy import ForeignKey, Index, String, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from mission_control.core.words import ExecutionStatus
 from mission_control.data.base import Record
+from mission_control.data.pages import Cursor, Page, page_of
 
 
 class Execution(Record):
@@ -39,3 +40,11 @@ class ExecutionRepository:
 
     def add(self, execution: Execution) -> None:
         self._session.add(execution)
+
+    async def page(
+        self, agent_id: str, *, limit: int, cursor: Cursor | None, status: ExecutionStatus | None
+    ) -> Page[Execution]:
+        statement = select(Execution).where(Execution.agent_id == agent_id)
+        if status is not None:
+            statement = statement.where(Execution.status == status)
+        return await page_of(self._session, statement, Execution, limit=limit, cursor=cursor)

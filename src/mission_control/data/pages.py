@@ -3,9 +3,10 @@
 import base64
 import binascii
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
@@ -16,6 +17,8 @@ from sqlalchemy.orm import InstrumentedAttribute
 from mission_control.core.errors import NotAcceptableError
 
 RowT = TypeVar("RowT")
+
+ROW_ID = re.compile(r"[a-z0-9_-]{1,64}")  # a slug or a UUID
 
 
 class CursorError(NotAcceptableError):
@@ -38,9 +41,24 @@ class Cursor:
         try:
             padded = text + "=" * (-len(text) % 4)
             created_at, row_id = json.loads(base64.urlsafe_b64decode(padded))
-            return cls(created_at=datetime.fromisoformat(created_at), id=str(row_id))
-        except (ValueError, TypeError, binascii.Error) as exc:
-            raise CursorError("This cursor is not one of ours; start again without it.") from exc
+            seen = cls(created_at=datetime.fromisoformat(created_at), id=str(row_id))
+            seen.created_at.astimezone(UTC)
+        except (ValueError, TypeError, OverflowError, binascii.Error) as exc:
+            raise _not_ours() from exc
+        if seen.created_at.tzinfo is None or not ROW_ID.fullmatch(seen.id):
+            raise _not_ours()
+        return seen
+
+    def key(self, of: type) -> UUID | str:
+        """The id as this kind of key. Raises CursorError."""
+        try:
+            return UUID(self.id) if of is UUID else self.id
+        except ValueError as exc:
+            raise _not_ours() from exc
+
+
+def _not_ours() -> CursorError:
+    return CursorError("This cursor is not one of ours; start again without it.")
 
 
 @dataclass(frozen=True)
@@ -61,7 +79,7 @@ async def page_of(
     created_at: InstrumentedAttribute[datetime] = table.created_at
     key: InstrumentedAttribute[Any] = table.id
     if cursor is not None:
-        last_id = UUID(cursor.id) if key.type.python_type is UUID else cursor.id
+        last_id = cursor.key(key.type.python_type)
         # The bound values need the columns' types: SQLite compares dates as text.
         seen = tuple_(literal(cursor.created_at, created_at.type), literal(last_id, key.type))
         statement = statement.where(tuple_(created_at, key) < seen)

@@ -214,12 +214,20 @@ async def _processes(situation: Situation) -> Finding:
     off = [f"{part.name} is {part.status}" for part in running.parts if part.status not in UP]
     if off:
         return Finding(
-            "processes", "problem", f"{'; '.join(off)}.", _read_log(situation.settings, "…")
+            "processes",
+            "problem",
+            f"{'; '.join(off)}.",
+            f"Read the logs in {situation.settings.data_dir / 'logs'}.",
         )
     crashed = [f"{part.name} ({part.restarts})" for part in running.parts if part.restarts]
     if crashed:
         told = f"Everything runs, but had to be started again: {', '.join(crashed)}."
-        return Finding("processes", "warning", told, _read_log(situation.settings, "…"))
+        return Finding(
+            "processes",
+            "warning",
+            told,
+            f"Read the logs in {situation.settings.data_dir / 'logs'}.",
+        )
     return Finding("processes", "ok", f"All {len(running.parts)} parts run.")
 
 

@@ -19,7 +19,7 @@ from mission_control.supervisor.readiness import (
 )
 from mission_control.supervisor.schema import schema_is_current
 
-# What the stand-ins have no business with.
+# What the stand-ins and the console have no business with.
 CREDENTIALS = (
     "vapi_api_key", "close_api_key", "openai_api_key", "mc_secret_key", "database_url", "redis_url",
 )  # fmt: skip
@@ -218,6 +218,7 @@ def _sandbox_vapi(settings: Settings) -> Part:
 
 def _console(settings: Settings) -> Part:
     host, port = settings.mc_host, settings.mc_ui_port
+    # Its look and its other options are in `.streamlit/config.toml` beside the script.
     script = Path(mission_control.__file__).parent / "ui" / "streamlit_app.py"
     return Part(
         name="console",
@@ -225,8 +226,9 @@ def _console(settings: Settings) -> Part:
             *("streamlit", "run", str(script), "--server.headless", "true"),
             *("--server.address", host, "--server.port", str(port)),
             *("--browser.gatherUsageStats", "false", "--server.fileWatcherType", "none"),
+            *(f"--server.allowedHosts={name}" for name in _own_names(host)),
         ),
-        environment=_environment(settings),
+        environment=_environment(_without_credentials(settings)),
         ready=answers_http(_reachable(host), port, "/_stcore/health"),
         after=("api",),
         host=host,
@@ -253,5 +255,14 @@ def _without_credentials(settings: Settings) -> Settings:
     return settings.model_copy(update=dict.fromkeys(CREDENTIALS))
 
 
+def _own_names(host: str) -> list[str]:
+    """Only our own names: a page elsewhere must not reach us through a name of its own."""
+    return [] if _listens_everywhere(host) else ["127.0.0.1", "localhost", "[::1]", host]
+
+
 def _reachable(host: str) -> str:
-    return "127.0.0.1" if host in {"0.0.0.0", "::", ""} else host  # noqa: S104  # compared, not bound
+    return "127.0.0.1" if _listens_everywhere(host) else host
+
+
+def _listens_everywhere(host: str) -> bool:
+    return host in {"0.0.0.0", "::", ""}  # noqa: S104  # compared, not bound

@@ -1,11 +1,12 @@
 """The product's own API as a typed client: what the console and the command line are made of."""
 
 import json
+import re
 import time
 from collections.abc import Callable, Generator, Mapping
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar, cast
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 from uuid import UUID, uuid4
 
 import httpx2
@@ -55,6 +56,7 @@ LARGEST_MESSAGE = 64 * 1024 * 1024
 # Close codes of the API's sockets after which coming back would not help.
 SOCKET_REFUSALS = {4003: 403, 4004: 404}
 
+ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 JOB_OVER = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})
 
 WatchKind = Literal["optimize", "evaluate"]
@@ -336,7 +338,7 @@ class ApiClient:
 
     def get(self, path: str, model: type[ModelT], **query: object) -> ModelT:
         given = {name: str(value) for name, value in query.items() if value is not None}
-        return _read(self._send("GET", path, params=given), model)
+        return _read(self._send("GET", path, params=given, is_repeatable=True), model)
 
     def post(self, path: str, body: BaseModel | None, model: type[ModelT]) -> ModelT:
         return _read(self._send("POST", path, body=body), model)
@@ -350,10 +352,7 @@ class ApiClient:
     def _start(self, path: str, request: BaseModel | None, key: str | None) -> JobRead:
         # With a key of its own, a request whose answer got lost can be sent again.
         headers = {"Idempotency-Key": key or uuid4().hex}
-        try:
-            response = self._send("POST", path, body=request, headers=headers)
-        except _AnswerLostError:
-            response = self._send("POST", path, body=request, headers=headers)
+        response = self._send("POST", path, body=request, headers=headers, is_repeatable=True)
         return _read(response, JobRead)
 
     def _send(
@@ -364,17 +363,30 @@ class ApiClient:
         params: Mapping[str, str] | None = None,
         body: BaseModel | None = None,
         headers: Mapping[str, str] | None = None,
+        is_repeatable: bool = False,
     ) -> httpx2.Response:
         content = body.model_dump(mode="json", exclude_unset=True) if body is not None else {}
+        request = self._http.build_request(
+            method,
+            path,
+            params=params,
+            json=content if method in {"POST", "PUT"} else None,
+            headers=headers,
+        )
         try:
-            response = self._http.request(
-                method,
-                path,
-                params=params,
-                json=content if method in {"POST", "PUT"} else None,
-                headers=headers,
-            )
-        except httpx2.ConnectError:
+            response = self._exchange(request)
+        except _AnswerLostError:
+            if not is_repeatable:
+                raise
+            response = self._exchange(request)
+        if response.is_error:
+            raise _problem(response)
+        return response
+
+    def _exchange(self, request: httpx2.Request) -> httpx2.Response:
+        try:
+            return self._http.send(request)
+        except (httpx2.ConnectError, httpx2.ConnectTimeout):
             raise self._unreachable() from None
         except httpx2.TimeoutException:
             raise ApiUnreachableError(
@@ -386,9 +398,6 @@ class ApiClient:
                 f"The API at {self.base_url} broke off before it had answered. Whether it did what "
                 "was asked is not known; look before you ask again."
             ) from None
-        if response.is_error:
-            raise _problem(response)
-        return response
 
     def _unreachable(self) -> ApiUnreachableError:
         return ApiUnreachableError(
@@ -505,7 +514,10 @@ def _agent(agent_id: str) -> str:
 
 
 def _part(value: object) -> str:
-    return quote(str(value), safe="")
+    """An id as a part of a path. Servers take an escaped slash for a real one, so none is sent."""
+    if not ID.fullmatch(str(value)):
+        raise ApiProblemError(404, "not_found", "There is nothing with this id.")
+    return str(value)
 
 
 def _read(response: httpx2.Response, model: type[ModelT]) -> ModelT:

@@ -8,7 +8,7 @@ from mission_control.ui.api_client import ApiClient
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104  # where it listens, not where to call
 
 
-@st.cache_resource
+@st.cache_resource(on_release=ApiClient.close)
 def api_client() -> ApiClient:
     settings = get_settings()
     host = ANY_ADDRESS.get(settings.mc_host, settings.mc_host)

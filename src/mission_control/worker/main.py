@@ -1,6 +1,7 @@
 """`celery -A mission_control.worker.main worker`: loads every feature's tasks."""
 
 from celery.signals import setup_logging
+from kombu.transport.redis import Channel
 
 from mission_control.api import schedule
 from mission_control.api.deployments import tasks as deployments_tasks
@@ -10,6 +11,9 @@ from mission_control.api.optimize import tasks as optimize_tasks
 from mission_control.api.queue import celery_app
 from mission_control.core.logging import configure_logging
 from mission_control.core.settings import get_settings
+from mission_control.worker.lost_connections import Deliveries
+
+Channel.QoS = Deliveries
 
 
 @setup_logging.connect(weak=False)

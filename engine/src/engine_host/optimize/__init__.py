@@ -158,13 +158,8 @@ def _context(search: Search) -> AbstractContextManager[None]:
 
 def _settle(search: Search, halt: Halt) -> None:
     """A budget or a perfect score ends with the best so far; anything else is a failure."""
-    if halt.why not in _REASONS:
-        kind = cast("ErrorKind", halt.why if halt.why in KINDS else "internal")
-        raise EngineFailure(kind, halt.detail) from halt
-    if not search.measured:
-        raise EngineFailure(
-            "budget", "The budget ended before anything could be measured."
-        ) from halt
+    if halt.why not in _REASONS or not search.measured:
+        raise halt.as_failure() from halt
     search.stopped_by = cast("StopReason", halt.why)
 
 

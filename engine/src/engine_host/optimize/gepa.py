@@ -64,7 +64,9 @@ def _optimizer(state: Search, record: "Record", stopper: "Stopper") -> Any:
             "batch_sampler": SeededBatches(seed, min(_SAMPLE, len(state.request.train))),
             "callbacks": [record],
             "stop_callbacks": [stopper],
-            "cache_evaluation": True,
+            # Its cache numbers train and validation scenarios alike, from 0, and so takes scores
+            # on train for scores on validation.
+            "cache_evaluation": False,
             "use_cloudpickle": True,
         },
         **settings,

@@ -21,6 +21,7 @@ from mission_control.api.agents.schemas import (
     MarketplaceRead,
     VersionDetail,
     VersionDiff,
+    VersionNumber,
     VersionPage,
 )
 from mission_control.api.deps import AgentId, CursorQuery, Held, Limit, ReadOnlyUow, Uow
@@ -34,7 +35,7 @@ from mission_control.integrations.errors import SuperOptiXError
 
 router = APIRouter(prefix="/api/agents", tags=["agents"])
 
-VersionNumber = Annotated[int, Path(ge=1, description="Number of the version.")]
+NumberInPath = Annotated[VersionNumber, Path(description="Number of the version.")]
 
 
 @router.get(
@@ -146,7 +147,7 @@ async def list_versions(
 @router.get(
     "/{agent_id}/versions/{number}", summary="Show a version", responses=refusals(NotFoundError)
 )
-async def get_version(uow: ReadOnlyUow, agent_id: AgentId, number: VersionNumber) -> VersionDetail:
+async def get_version(uow: ReadOnlyUow, agent_id: AgentId, number: NumberInPath) -> VersionDetail:
     return await service.show_version(uow, agent_id, number)
 
 
@@ -156,6 +157,6 @@ async def get_version(uow: ReadOnlyUow, agent_id: AgentId, number: VersionNumber
     responses=refusals(NotFoundError),
 )
 async def diff_versions(
-    uow: ReadOnlyUow, agent_id: AgentId, before: VersionNumber, after: VersionNumber
+    uow: ReadOnlyUow, agent_id: AgentId, before: NumberInPath, after: NumberInPath
 ) -> VersionDiff:
     return await service.diff_versions(uow, agent_id, before, after)

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from mission_control.core.words import AgentStatus, AgentType, VersionOrigin
 
+VersionNumber = Annotated[int, Field(ge=1, le=2**31 - 1)]  # what a database can hold
 AssistantId = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")]
 
 
@@ -41,9 +42,9 @@ class AgentUpdate(BaseModel):
 
     playbook: str | None = None
     prompt: str | None = Field(default=None, min_length=1, max_length=100_000)
-    note: str = Field(default="", max_length=2_000)
-    based_on: int | None = Field(
-        default=None, ge=1, description="The version you edited; refused if there is a newer one."
+    note: str = Field(default="", max_length=2_000, pattern=r"^[^\x00]*$")
+    based_on: VersionNumber | None = Field(
+        default=None, description="The version you edited; refused if there is a newer one."
     )
     type: AgentType | None = None
     vapi_assistant_id: AssistantId | None = None

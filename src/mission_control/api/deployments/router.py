@@ -1,12 +1,10 @@
 """HTTP door of deployments. Deploy and roll back are the optimize feature's routes."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 
 from mission_control.api.deployments import service
 from mission_control.api.deployments.schemas import DeploymentPage
-from mission_control.api.deps import CursorQuery, Limit, ReadOnlyUow
+from mission_control.api.deps import CursorQuery, Limit, OfAgent, ReadOnlyUow
 from mission_control.api.problems import refusals
 from mission_control.data.pages import CursorError
 
@@ -18,6 +16,6 @@ async def list_deployments(
     uow: ReadOnlyUow,
     limit: Limit = 50,
     cursor: CursorQuery = None,
-    agent_id: Annotated[str | None, Query(description="Only of this agent.")] = None,
+    agent_id: OfAgent = None,
 ) -> DeploymentPage:
     return await service.list_deployments(uow, agent_id=agent_id, limit=limit, cursor=cursor)

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from mission_control.api.agents.schemas import VersionNumber
 from mission_control.api.jobs.schemas import ErrorRead
 from mission_control.core.words import DeploymentStatus, DeploymentTarget
 
@@ -14,7 +15,7 @@ class DeployRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{}]})
 
-    version: int | None = Field(default=None, ge=1)
+    version: VersionNumber | None = None
     force: bool = Field(default=False, description="Deploy although it was not shown to be better.")
 
 

@@ -7,12 +7,14 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from mission_control.api.agents.schemas import VersionNumber
 from mission_control.api.jobs.schemas import ErrorRead
 from mission_control.core.words import EvaluationPurpose, RunStatus, ScenarioStatus
 
 ModelName = Annotated[
     str, Field(pattern=r"^[\w./:@+-]{1,120}$", description="As LiteLLM names it: `openai/gpt-4o`.")
 ]
+ScenarioId = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,120}$")]
 SplitName = Literal["train", "validation", "test"]
 
 
@@ -21,9 +23,9 @@ class EvaluationCreate(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{}]})
 
-    version: int | None = Field(default=None, ge=1)
+    version: VersionNumber | None = None
     splits: list[SplitName] | None = Field(default=None, min_length=1)
-    scenario_ids: list[str] | None = Field(default=None, min_length=1, max_length=5_000)
+    scenario_ids: list[ScenarioId] | None = Field(default=None, min_length=1, max_length=5_000)
     rerun: Literal["failed", "error"] | None = Field(
         default=None,
         description="Only what failed (`failed`: and errored) in the latest evaluation.",

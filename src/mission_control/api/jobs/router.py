@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Path, Query
 
-from mission_control.api.deps import CursorQuery, Limit, ReadOnlyUow, Uow
+from mission_control.api.deps import CursorQuery, Limit, OfAgent, ReadOnlyUow, Uow
 from mission_control.api.jobs import service
 from mission_control.api.jobs.errors import JobAlreadyFinishedError
 from mission_control.api.jobs.schemas import JobPage, JobRead
@@ -27,7 +27,7 @@ async def list_jobs(
     uow: ReadOnlyUow,
     limit: Limit = 50,
     cursor: CursorQuery = None,
-    agent_id: Annotated[str | None, Query(description="Only jobs of this agent.")] = None,
+    agent_id: OfAgent = None,
     kind: Annotated[JobKind | None, Query()] = None,
     status: Annotated[JobStatus | None, Query()] = None,
 ) -> Page[Job]:

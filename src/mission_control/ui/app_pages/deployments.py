@@ -32,7 +32,7 @@ def show_standing(agent: AgentRead, deployments: list[DeploymentRead], *, busy: 
         (each for each in deployments if each.status is DeploymentStatus.VERIFIED), None
     )
     if standing is None:
-        st.info("Nothing of this agent was deployed from here, so there is nothing to roll back.")
+        st.info("No deployment of this agent is in force, so there is nothing to roll back.")
         return
     with st.container(border=True, key="deployments_standing"):
         cells = st.columns([2, 3, 3, 3])

@@ -37,7 +37,10 @@ def main() -> None:
     if not ended:
         st.info("Not evaluated yet. Start with a baseline: later evaluations are held against it.")
         return
-    show(agent, choose(agent.id, ended))
+    found = choose(agent.id, ended)
+    show(agent, found)
+    show_baseline(agent.id, found)
+    scenario_results(agent, found)
     show_history(ended)
 
 
@@ -45,11 +48,16 @@ def main() -> None:
 
 
 def ask(agent: AgentDetail, *, can_rerun: bool) -> None:
-    versions = list(range(agent.current_version, 0, -1))
+    versions = [each.number for each in api_client().agents.versions(agent.id, limit=200).items]
     with st.form("evaluate_form"):
         version, splits, repetitions, model = st.columns([2, 4, 2, 3])
         given: dict[str, Any] = {
-            "version": version.selectbox("Version", versions, key=f"evaluate_version_{agent.id}"),
+            "version": version.selectbox(
+                "Version",
+                versions,
+                index=versions.index(agent.current_version),
+                key=f"evaluate_version_{agent.id}_{agent.current_version}",
+            ),
             "splits": splits.multiselect("Splits", SPLITS, default=SPLITS, key="evaluate_splits"),
             "repetitions": repetitions.number_input(
                 "Repetitions", 1, 20, 1, key="evaluate_repetitions"
@@ -75,7 +83,6 @@ def send(agent_id: str, given: dict[str, Any], *, as_baseline: bool) -> None:
         request = EvaluationCreate(**{name: value for name, value in given.items() if value})
         start = api_client().baseline if as_baseline else api_client().evaluate
         start(agent_id, request)
-        st.session_state.pop("evaluate_choice", None)
         st.rerun()
 
 
@@ -91,7 +98,7 @@ def choose(agent_id: str, ended: list[EvaluationRead]) -> EvaluationDetail:
         list(by_id),
         index=list(by_id).index(str(whole[0].id)),
         format_func=lambda key: title(by_id[key]),
-        key="evaluate_choice",
+        key=f"evaluate_choice_{ended[0].id}",  # a newer result is shown when it is there
     )
     return api_client().evaluation(agent_id, by_id[chosen].id)
 
@@ -116,7 +123,21 @@ def show(agent: AgentDetail, found: EvaluationDetail) -> None:
     cells[4].metric("Time p50 / p95", times(found))
     cells[5].metric("Cost", figures.money(found.cost_usd, measured=bool(measured)))
     st.caption(measured_on(agent, found))
-    scenario_results(agent, found)
+
+
+def show_baseline(agent_id: str, found: EvaluationRead) -> None:
+    """The newest baseline beside it, as it is: two single evaluations prove no difference."""
+    page = api_client().evaluation_history(
+        agent_id, purpose=EvaluationPurpose.BASELINE, status=RunStatus.COMPLETED, limit=1
+    )
+    if page.items and page.items[0].id != found.id:
+        baseline = page.items[0]
+        st.caption(
+            f"Baseline: {figures.share(baseline.pass_rate)}, version {baseline.version}, "
+            f"{figures.runs(baseline.scenarios, baseline.repetitions)}, model "
+            f"{badges.model(baseline.model)}. Side by side only: whether a version is better is "
+            "for the comparison of an optimization to say."
+        )
 
 
 def times(found: EvaluationRead) -> str:

@@ -58,7 +58,6 @@ def ask(agent_id: str, *, open_form: bool) -> None:
         with refusals_shown():
             request = OptimizationCreate(**{k: v for k, v in given.items() if v is not None})
             api_client().optimize(agent_id, request)
-            st.session_state.pop("optimize_choice", None)
             st.rerun()
 
 
@@ -111,7 +110,7 @@ def choose(agent_id: str, ended: list[OptimizationRead]) -> OptimizationDetail:
         "Result",
         list(by_id),
         format_func=lambda key: title(by_id[key]),
-        key="optimize_choice",
+        key=f"optimize_choice_{ended[0].id}",  # a newer result is shown when it is there
     )
     return api_client().optimization(agent_id, by_id[chosen].id)
 
@@ -143,9 +142,10 @@ def show(agent: AgentRead, found: OptimizationDetail) -> None:
 
 def next_step(agent: AgentRead, candidate: int, verdict: Verdict | None) -> None:
     if agent.deployed_version == candidate:
-        st.success(f"Version {candidate} is in force.")
         st.page_link(
-            "app_pages/deployments.py", label="Deployments and rollback", icon=":material/undo:"
+            "app_pages/deployments.py",
+            label=f"Version {candidate} is in force. Roll it back on the Deployments page.",
+            icon=":material/undo:",
         )
     else:
         deploy_button(agent, candidate, verdict, page="optimize")

@@ -7,7 +7,7 @@ from mission_control.api.system.schemas import Component, ComponentState
 from mission_control.core.words import JobStatus
 from mission_control.ui.clients import api_client
 from mission_control.ui.components import badges, figures
-from mission_control.ui.components.refusals import refusals_shown
+from mission_control.ui.components.refusals import api_errors_shown
 from mission_control.ui.components.tables import show_marked_rows, show_rows, status_column
 
 OPEN = frozenset({JobStatus.QUEUED, JobStatus.RUNNING})
@@ -28,7 +28,7 @@ def main() -> None:
 
 @st.fragment(parallel=True)
 def show_parts() -> None:
-    with refusals_shown():
+    with api_errors_shown():
         found = api_client().system_status()
         st.markdown(f"{STATES[found.state]} Mission Control {found.version}")
         show_marked_rows(
@@ -50,7 +50,7 @@ def part_row(component: Component) -> dict[str, str]:
 
 @st.fragment(run_every=REFRESH_SECONDS)
 def show_jobs() -> None:
-    with refusals_shown():
+    with api_errors_shown():
         jobs = api_client().jobs.list(limit=50).items
         for job in [job for job in jobs if job.status in OPEN]:
             open_job(job)

@@ -1,5 +1,6 @@
 """Deploying and rolling back: asked twice, followed until the target was read back."""
 
+from contextlib import suppress
 from uuid import UUID
 
 import streamlit as st
@@ -7,7 +8,7 @@ import streamlit as st
 from mission_control.api.agents.schemas import AgentRead
 from mission_control.api.jobs.schemas import JobRead
 from mission_control.core.words import AgentType, JobKind, JobStatus, Verdict
-from mission_control.ui.api_client import ApiClient
+from mission_control.ui.api_client import ApiClient, ApiError
 from mission_control.ui.clients import api_client
 from mission_control.ui.components import badges
 from mission_control.ui.components.refusals import refusals_shown
@@ -66,6 +67,7 @@ def deployment_progress(agent: AgentRead, *, page: str) -> bool:
         _run_again_when_over(job.id)
         return True
     if job.status is JobStatus.COMPLETED:
+        del st.session_state[f"{page}_begun"]  # said once: later it may no longer be so
         st.success(DONE[job.kind])
     elif job.error is not None:
         st.error(f"{DOING[job.kind]} failed. {badges.plain(job.error.detail)}")
@@ -94,7 +96,7 @@ def _open_job(client: ApiClient, agent_id: str) -> JobRead | None:
 
 @st.fragment(run_every=POLL_SECONDS)
 def _run_again_when_over(job_id: UUID) -> None:
-    with refusals_shown():
+    with suppress(ApiError):  # asked again in a second
         if api_client().jobs.get(job_id).status in OVER:
             st.rerun()
 

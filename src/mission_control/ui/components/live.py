@@ -1,5 +1,6 @@
 """A job as it happens: the browser follows the API's WebSocket itself."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -8,6 +9,7 @@ from streamlit.components.v2 import component
 
 from mission_control.api.jobs.schemas import JobRead
 from mission_control.core.words import JobKind, JobStatus
+from mission_control.ui.api_client import ApiError
 from mission_control.ui.clients import api_client, api_port
 from mission_control.ui.components.refusals import refusals_shown
 
@@ -63,6 +65,6 @@ def _draw(job: JobRead, *, key: str, live: bool) -> bool:
 @st.fragment(run_every=FALLBACK_SECONDS)
 def _run_again_when_over(job: JobRead) -> None:
     """Where no WebSocket gets through, the page still learns that the job is over."""
-    with refusals_shown():
+    with suppress(ApiError):  # the panel says itself when the API is away
         if api_client().jobs.get(job.id).status not in OPEN:
             st.rerun()

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import streamlit as st
 from pydantic import ValidationError
 
-from mission_control.ui.api_client import ApiProblemError
+from mission_control.ui.api_client import ApiProblemError, ApiUnreachableError
 from mission_control.ui.components.badges import plain
 
 
@@ -19,6 +19,16 @@ def refusals_shown() -> Generator[None]:
         show_problem(problem)
     except ValidationError as invalid:
         st.error("\n".join(f"- {_said(error['loc'], error['msg'])}" for error in invalid.errors()))
+
+
+@contextmanager
+def api_errors_shown() -> Generator[None]:
+    """The same for a part that refreshes by itself: a lost API must not end it."""
+    try:
+        with refusals_shown():
+            yield
+    except ApiUnreachableError as error:
+        st.warning(f"{plain(error.message)} Tried again in a while.")
 
 
 def show_problem(problem: ApiProblemError) -> None:

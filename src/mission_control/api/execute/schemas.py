@@ -1,0 +1,50 @@
+"""Wire shapes of executions."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from mission_control.api.evaluate.schemas import ModelName
+from mission_control.api.jobs.schemas import ErrorRead
+from mission_control.core.words import ExecutionStatus
+
+
+class ExecutionCreate(BaseModel):
+    """What the agent is given: a value for each of its input fields."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"input": {"caller_says": "How much is it?"}}]},
+    )
+
+    input: dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=100_000)]] = (
+        Field(min_length=1, max_length=32)
+    )
+    version: int | None = Field(default=None, ge=1)
+    model: ModelName | None = None
+
+
+class ExecutionRead(BaseModel):
+    """One run of an agent on one input. A run that failed has an error and no output."""
+
+    id: UUID
+    agent_id: str
+    version: int
+    status: ExecutionStatus
+    model: str
+    input: dict[str, Any]
+    output: dict[str, Any] | None
+    latency_ms: float | None
+    input_tokens: int
+    output_tokens: int
+    cost_usd: Decimal | None = Field(description="null: unpriced")
+    error: ErrorRead | None
+    created_at: datetime
+
+
+class ExecutionPage(BaseModel):
+    items: list[ExecutionRead]
+    next_cursor: str | None

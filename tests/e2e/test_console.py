@@ -1,0 +1,91 @@
+"""The main job as an operator does it: in a browser, watching it live."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from tests.e2e.harness import Api, Product
+from tests.services import find_browser
+
+# No GPU, and none of the browser's own errands: every request that is left is the console's.
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+SOON, LONG = 15_000, 90_000  # milliseconds
+
+
+@pytest.fixture
+def browser_page() -> Iterator[Page]:
+    browser = find_browser()
+    if browser is None:
+        pytest.fail("There is no Chromium: run `python -m tests.install_browser`.")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=browser, args=FLAGS)
+        page = chromium.new_page(viewport={"width": 1360, "height": 1000})
+        page.set_default_timeout(SOON)
+        yield page
+        chromium.close()
+
+
+def test_an_operator_does_the_main_job_in_the_browser(
+    product: Product, api: Api, browser_page: Page
+) -> None:
+    page = browser_page
+    hosts: set[str] = set()
+    page.on("request", lambda request: hosts.add(request.url.split("/")[2]))
+    page.on("websocket", lambda socket: hosts.add(socket.url.split("/")[2]))
+    crashes: list[str] = []
+    page.on("pageerror", lambda error: crashes.append(str(error)))
+    agent = api.import_agent("remus", "operated")
+
+    # ---------------------------------------------------------------- evaluate, live
+    page.goto(f"{product.console}/evaluate?agent={agent}")
+    page.get_by_role("button", name="Evaluate as baseline").click()
+    expect(page.get_by_text(re.compile(r"^\d+ of 55$"))).to_be_visible(timeout=SOON)
+    expect(page.get_by_text("live", exact=True)).to_be_visible()
+    expect(page.get_by_test_id("stMetricLabel").filter(has_text="Pass rate")).to_be_visible(
+        timeout=LONG
+    )
+    found = api.get(f"evaluate/{agent}/latest")
+    expect(page.get_by_text(f"{found['passed']} of 55", exact=True)).to_be_visible()
+
+    # ---------------------------------------------------------------- optimize, live
+    page.get_by_role("link", name="Optimize").first.click()
+    page.get_by_label("At most metric calls").fill("120")
+    page.get_by_role("button", name="Start", exact=True).click()
+    log = page.get_by_role("log")
+    expect(log.get_by_text(re.compile("Trial 0: the starting prompt"))).to_be_visible(timeout=LONG)
+    expect(page.get_by_role("img", name="Validation score by trial")).to_be_visible(timeout=SOON)
+    expect(page.get_by_text("Version 2 against version 1")).to_be_visible(timeout=LONG)
+    optimization = api.get(f"optimize/{agent}/status")
+    sentence = optimization["comparison"]["sentence"]
+    expect(page.get_by_text(sentence)).to_be_visible()
+    expect(page.get_by_text("16 scenarios × 3 repetitions for each version")).to_be_visible()
+
+    # ---------------------------------------------------------------- the log can be read again
+    page.get_by_role("tab", name="Log").click()
+    expect(page.get_by_role("log").get_by_text("Completed")).to_be_attached(timeout=SOON)
+
+    # ---------------------------------------------------------------- deploy, roll back
+    page.get_by_role("button", name="Deploy version 2").click()
+    if optimization["verdict"] != "better":
+        page.get_by_text("Deploy it all the same").click()
+    page.get_by_role("button", name="Deploy now").click()
+    expect(page.get_by_text("in force: version 2")).to_be_visible(timeout=LONG)
+    page.get_by_role("link", name="Deployments").first.click()
+    page.get_by_role("button", name="Roll back").click()
+    page.get_by_role("button", name="Roll back now").click()
+    expect(page.get_by_text("in force: nothing deployed")).to_be_visible(timeout=LONG)
+    assert api.get(f"agents/{agent}")["deployed_version"] is None
+
+    assert crashes == []
+    ours = {address.removeprefix("http://") for address in (product.console, product.origin)}
+    assert hosts <= ours

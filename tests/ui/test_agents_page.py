@@ -1,0 +1,60 @@
+"""The agents page: the fleet, one agent, importing."""
+
+from tests.builders import a_playbook, an_agent
+from tests.ui.conftest import Open, ServedApi
+
+
+def test_without_agents_it_says_what_to_do(api: ServedApi, open_page: Open) -> None:
+    console = open_page("agents")
+    assert console.info[0].value.startswith("No agents yet: import")
+    assert not console.dataframe
+
+
+def test_a_playbook_is_imported_and_shown(api: ServedApi, open_page: Open) -> None:
+    console = open_page("agents")
+    console.file_uploader(key="agents_file").upload("ada.yaml", a_playbook().encode())
+    console.button(key="agents_import").click().run()
+
+    assert not console.exception
+    assert not console.error
+    assert [agent["id"] for agent in api.get("/api/agents")["items"]] == ["ada"]
+    row = console.dataframe[0].value.iloc[0]
+    assert (row["Agent"], row["Pass rate"]) == ("ADA", "—")
+    assert row["Measured on"] == "not evaluated yet"
+    assert console.selectbox(key="agent").value == "ada"
+
+
+def test_a_refused_playbook_is_told_in_the_api_s_words(api: ServedApi, open_page: Open) -> None:
+    api.post("/api/agents", {"playbook": a_playbook()})
+    console = open_page("agents")
+    console.file_uploader(key="agents_file").upload("ada.yaml", a_playbook().encode())
+    console.button(key="agents_import").click().run()
+
+    assert console.error[0].value.startswith("An agent with this id exists already")
+    assert not console.exception
+
+
+def test_an_edited_prompt_becomes_a_version_and_nothing_is_deployed(
+    api: ServedApi, open_page: Open
+) -> None:
+    api.post("/api/agents", {"playbook": a_playbook()})
+    console = open_page("agents")
+    console.text_area(key="agents_prompt_ada_1").set_value("Answer the phone politely.").run()
+    console.button(key="agents_save").click().run()
+
+    agent = api.get("/api/agents/ada")
+    assert (agent["current_version"], agent["deployed_version"]) == (2, None)
+    assert agent["prompt"] == "Answer the phone politely."
+    assert console.text_area(key="agents_prompt_ada_2").value == "Answer the phone politely."
+
+
+def test_names_of_others_are_no_markup(api: ServedApi, open_page: Open) -> None:
+    async def write(uow):  # noqa: ANN001, ANN202
+        from tests.builders import a_version
+
+        agent = await an_agent(uow, name=":red[**x**]", current_version=1)
+        await a_version(uow, agent)
+
+    api.store(write)
+    console = open_page("agents")
+    assert any(r":red\[\*\*x\*\*\]" in text.value for text in console.markdown)

@@ -1,0 +1,46 @@
+"""The system page, the badge on every page, and a console without its API."""
+
+import pytest
+
+from tests.builders import a_playbook
+from tests.ui.conftest import Open, ServedApi
+
+PAGES = ("agents", "evaluate", "optimize", "deployments", "system")
+
+
+def test_parts_are_told_apart_from_stand_ins(api: ServedApi, open_page: Open) -> None:
+    table = open_page("system").table[0].value.set_index("Part")
+    (vapi,) = [name for name in table.index if "vapi" in name]
+    (database,) = [name for name in table.index if "database" in name]
+    assert "SANDBOX" in vapi
+    assert "SANDBOX" not in database
+    assert table.loc[database, "State"] == ":green-badge[ok]"
+
+
+def test_an_open_job_is_cancelled(api: ServedApi, open_page: Open) -> None:
+    api.post("/api/agents", {"playbook": a_playbook()})
+    job = api.post("/api/evaluate/ada")
+    console = open_page("system")
+    console.button(key=f"system_cancel_{job['id']}").click().run()
+    assert not console.exception
+    api.work()
+    console.run()
+    assert api.get(f"/api/jobs/{job['id']}")["status"] == "cancelled"
+    assert console.dataframe[0].value.iloc[0]["Status"] == ["cancelled"]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_says_what_is_a_stand_in(api: ServedApi, open_page: Open, page: str) -> None:
+    api.post("/api/agents", {"playbook": a_playbook()})
+    lines = [text.value for text in open_page(page).markdown]
+    assert any(line.startswith(":orange-badge[SANDBOX] **vapi**") for line in lines)
+
+
+@pytest.mark.usefixtures("no_api")
+@pytest.mark.parametrize("page", PAGES)
+def test_without_the_api_there_is_one_banner(open_page: Open, page: str) -> None:
+    console = open_page(page)
+    assert len(console.error) == 1
+    assert console.error[0].value.startswith("The API does not answer at http")
+    assert console.button(key="frame_retry")
+    assert not console.metric
