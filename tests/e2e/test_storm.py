@@ -289,9 +289,9 @@ async def test_a_job_completes_after_the_supervisor_was_killed(slow_product: Pro
     assert set(seen) <= {trial["number"] for trial in optimization["trials"]}
     paid = witness.paid()
     assert len(paid) == len(set(paid))
-    assert api_status(product) == "dev"
+    assert agent_status(product) == "dev"
 
 
-def api_status(product: Product) -> str:
+def agent_status(product: Product) -> str:
     with product.client() as api:
         return api.get("agents/genesis/status")["status"]

@@ -202,6 +202,7 @@ def test_after_kill_9_it_goes_on_and_pays_nothing_twice(
         _, straight = optimize(third, slow_model_server, tmp_path / "straight", **settings)
     assert expect(Optimized, straight).prompt == optimized.prompt
     assert expect(Optimized, straight).usage == optimized.usage
+    assert straight.metric_calls == optimized.metric_calls
 
 
 def test_a_directory_of_another_search_is_refused(

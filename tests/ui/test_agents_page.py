@@ -1,7 +1,10 @@
 """The agents page: the fleet, one agent, importing."""
 
-from tests.builders import a_playbook, an_agent
-from tests.ui.conftest import Open, ServedApi
+from streamlit.testing.v1 import AppTest
+
+from mission_control.data.unit_of_work import UnitOfWork
+from tests.builders import a_playbook, a_version, an_agent
+from tests.ui.conftest import ENTRY, Open, ServedApi
 
 
 def test_without_agents_it_says_what_to_do(api: ServedApi, open_page: Open) -> None:
@@ -49,12 +52,20 @@ def test_an_edited_prompt_becomes_a_version_and_nothing_is_deployed(
 
 
 def test_names_of_others_are_no_markup(api: ServedApi, open_page: Open) -> None:
-    async def write(uow):  # noqa: ANN001, ANN202
-        from tests.builders import a_version
-
+    async def write(uow: UnitOfWork) -> None:
         agent = await an_agent(uow, name=":red[**x**]", current_version=1)
         await a_version(uow, agent)
 
     api.store(write)
     console = open_page("agents")
     assert any(r":red\[\*\*x\*\*\]" in text.value for text in console.markdown)
+
+
+def test_the_address_says_which_agent_it_is_about(api: ServedApi) -> None:
+    for agent_id in ("ada", "bob"):
+        api.post("/api/agents", {"playbook": a_playbook(agent_id)})
+    console = AppTest.from_file(ENTRY, default_timeout=30)
+    console.query_params["agent"] = "ada"
+    console.run()
+    assert console.selectbox(key="agent").value == "ada"
+    assert any(text.value.startswith("**ADA** `ada`") for text in console.markdown)

@@ -56,9 +56,17 @@ class Meter:
 
     # ------------------------------------------------------------------ before a call
 
-    def recall(self, key: str) -> tuple[int, Call | None]:
-        """The number of this call among those with its key, and its answer if it was paid before."""
+    def recall(self, key: str, *, repeatable: bool) -> tuple[int, Call | None]:
+        """The number of this call among those with its key, and its answer if it was paid before.
+
+        A search asks the same question again and again; at temperature zero (`repeatable`) it pays
+        for the first time only. An evaluation pays for each of its repetitions.
+        """
         self.check()
+        first = self.journal.find(key, 1) if repeatable and self.limits.strict else None
+        if first is not None:
+            self._use(first)
+            return 1, first
         with self._changed:
             self._numbers[key] += 1
             number = self._numbers[key]

@@ -38,7 +38,8 @@ class MeteredLM(dspy.LM):
 
     def __call__(self, prompt: Any = None, *, messages: Any = None, **kwargs: Any) -> list[Any]:
         key, characters = self._identify(prompt, messages, kwargs)
-        number, known = self._meter.recall(key)
+        repeatable = kwargs.get("temperature", self.kwargs.get("temperature")) == 0
+        number, known = self._meter.recall(key, repeatable=repeatable)
         if known is not None:
             return list(known.outputs)
         with self._meter.flight(self._role, characters):

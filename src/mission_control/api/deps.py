@@ -30,9 +30,7 @@ Uow = Annotated[UnitOfWork, Depends(get_uow, scope="function")]
 ReadOnlyUow = Annotated[UnitOfWork, Depends(get_readonly_uow, scope="function")]
 
 SLUG = r"^[a-z][a-z0-9_-]{0,63}$"
-AgentId = Annotated[
-    str, Path(pattern=SLUG, description="Slug of the agent.", examples=["remus"])
-]
+AgentId = Annotated[str, Path(pattern=SLUG, description="Slug of the agent.", examples=["remus"])]
 OfAgent = Annotated[str | None, Query(pattern=SLUG, description="Only of this agent.")]
 Limit = Annotated[int, Query(ge=1, le=200, description="How many items at the most.")]
 CursorQuery = Annotated[

@@ -2,10 +2,13 @@
 
 import asyncio
 from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
 from celery import Celery
+from redis.asyncio import Redis
 
 from mission_control.core.settings import get_settings
 from mission_control.core.words import JobKind
@@ -14,6 +17,7 @@ ResultT = TypeVar("ResultT")
 
 ENGINE_QUEUE = "engine"
 DEFAULT_QUEUE = "default"
+HINT_SECONDS = 3.0
 
 # Kind of job → the task that runs it, and the queue it waits in.
 TASKS: dict[JobKind, tuple[str, str]] = {
@@ -44,6 +48,8 @@ celery_app.conf.update(
 )
 
 _runner: asyncio.Runner | None = None
+# Threads of their own: those that a hanging Redis holds up must be missed by nobody else.
+_senders = ThreadPoolExecutor(max_workers=4, thread_name_prefix="enqueue")
 
 
 def run(coroutine: Coroutine[Any, Any, ResultT]) -> ResultT:
@@ -57,10 +63,19 @@ def run(coroutine: Coroutine[Any, Any, ResultT]) -> ResultT:
 async def enqueue(kind: JobKind, job_id: UUID) -> None:
     """Hint the workers. When it gets lost, the sweeper finds the row."""
     task, queue = TASKS[kind]
-    await asyncio.to_thread(
+    send = partial(
         celery_app.send_task,
         task,
         args=[str(job_id)],
         queue=queue,
         retry_policy={"max_retries": 1, "interval_start": 0.1},
     )
+    # Whoever asked has the row as its promise, and need not wait for a Redis that hangs.
+    async with asyncio.timeout(HINT_SECONDS):
+        await asyncio.get_running_loop().run_in_executor(_senders, send)
+
+
+async def hints(redis: Redis) -> str:
+    """All that waits in the queues, as one text; the id of a job is in it if its hint waits."""
+    queues = {queue for _, queue in TASKS.values()}
+    return "\n".join(["".join(await redis.lrange(queue, 0, -1)) for queue in queues])

@@ -16,7 +16,7 @@ from mission_control.api.evaluate import service as evaluate
 from mission_control.api.optimize import events as optimize_events
 from mission_control.api.optimize import service as optimize
 from mission_control.api.resources import Resources
-from mission_control.core.errors import MissionControlError
+from mission_control.core.errors import MissionControlError, NotReadyError
 from mission_control.data.event_streams import EventStreams, StoredEvent, id_order
 from mission_control.data.unit_of_work import UnitOfWork
 
@@ -72,7 +72,9 @@ class Hub:
     async def subscribe(self, channel: str) -> AsyncGenerator[Subscriber]:
         subscriber = Subscriber()
         if channel not in self._positions:
-            self._positions[channel] = await self._streams.last_id(channel)
+            newest = await self._streams.last_id(channel)
+            # Another first subscriber may have come meanwhile; what it waits for must not be skipped.
+            self._positions.setdefault(channel, newest)
         self._subscribers.setdefault(channel, set()).add(subscriber)
         self._wanted.set()
         try:
@@ -91,7 +93,7 @@ class Hub:
                 await self._wanted.wait()
             try:
                 found = await self._streams.wait(dict(self._positions), block_ms=READ_BLOCK_MS)
-            except RedisError:
+            except (RedisError, TimeoutError):
                 log.warning("event_reader_waits_for_redis")
                 await asyncio.sleep(0.5)
                 continue
@@ -143,6 +145,8 @@ async def _serve(
         await asyncio.wait({serving, leaving}, return_when=asyncio.FIRST_COMPLETED)
         if serving.done():
             serving.result()
+    except NotReadyError as error:
+        await websocket.close(CLOSE_UNAVAILABLE, error.code)
     except MissionControlError as error:
         await websocket.close(CLOSE_UNKNOWN_AGENT, error.code)
     except TooSlowError:
@@ -224,4 +228,8 @@ def _is_our_page(websocket: WebSocket) -> bool:
     if origin is None:
         return True  # not a browser
     settings = websocket.app.state.resources.settings
-    return urlsplit(origin).hostname in {"127.0.0.1", "localhost", "::1", settings.mc_host}
+    try:
+        host = urlsplit(origin).hostname
+    except ValueError:
+        return False
+    return host in {"127.0.0.1", "localhost", "::1", settings.mc_host}

@@ -3,6 +3,8 @@
 import asyncio
 import sys
 
+from rich.console import Console
+
 from mission_control.cli.session import address, base_url
 from mission_control.core.settings import Settings
 from mission_control.supervisor.processes import dies_with_us
@@ -60,3 +62,4 @@ async def _run_demo(settings: Settings) -> int:
                     await process.wait()
             except TimeoutError:
                 process.kill()
+            Console(stderr=True).show_cursor()  # its live display had hidden it

@@ -74,6 +74,21 @@ class AgentRepository:
             raise NotFoundError("There is no agent with this id.", agent_id=agent_id)
         return agent
 
+    async def get_locked(self, agent_id: str) -> Agent:
+        """As it is now, and nobody else changes it or starts work on it until we have committed.
+
+        SQLite's one writer has that anyway; on PostgreSQL it takes the row's lock.
+        """
+        agent = await self._session.scalar(
+            select(Agent)
+            .where(Agent.id == agent_id)
+            .with_for_update(key_share=True)  # rows that refer to the agent need not wait
+            .execution_options(populate_existing=True)
+        )
+        if agent is None:
+            raise NotFoundError("There is no agent with this id.", agent_id=agent_id)
+        return agent
+
     async def page(
         self,
         *,

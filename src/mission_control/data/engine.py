@@ -31,9 +31,12 @@ def create_engine(url: str, *, foreign_keys: bool = True) -> AsyncEngine:
     `foreign_keys=False` is for migrations: rebuilding a parent table with them on would delete
     its children.
     """
+    # Parameters are what callers said and what agents are told: none of it belongs into a log.
     if not url.startswith("sqlite"):
-        return create_async_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20)
-    engine = create_async_engine(url)
+        return create_async_engine(
+            url, pool_pre_ping=True, pool_size=10, max_overflow=20, hide_parameters=True
+        )
+    engine = create_async_engine(url, hide_parameters=True)
     pragmas = (*SQLITE_PRAGMAS, f"foreign_keys={'ON' if foreign_keys else 'OFF'}")
     event.listen(engine.sync_engine, "connect", partial(_set_pragmas, pragmas=pragmas))
     event.listen(engine.sync_engine, "begin", _begin)

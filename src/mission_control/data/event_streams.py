@@ -1,5 +1,6 @@
 """Redis Streams that live events travel on: one stream per channel, replayable by id."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -14,6 +15,10 @@ from mission_control.core.events import Event
 STREAM_LENGTH = 5_000
 STREAM_LIFE_SECONDS = 7 * 24 * 3600
 FIRST_ID = "0-0"
+# Long enough for a restart of Redis; the work that publishes must not hang with one that hangs.
+PUBLISH_SECONDS = 20.0
+# A read that was answered by nobody: the connection is dead, though nobody has closed it.
+SILENCE_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,10 @@ class EventStreams:
         self._redis = redis
 
     async def publish(self, events: list[Event]) -> None:
+        async with asyncio.timeout(PUBLISH_SECONDS):
+            await self._append(events)
+
+    async def _append(self, events: list[Event]) -> None:
         for channel in dict.fromkeys(event.channel for event in events):
             key = stream_key(channel)
             async with self._redis.pipeline(transaction=True) as pipeline:
@@ -90,7 +99,8 @@ class EventStreams:
         """Events behind `positions` (channel → last id seen), waiting up to `block_ms`."""
         channels = {stream_key(channel): channel for channel in positions}
         seen: dict[Any, Any] = {stream_key(channel): last for channel, last in positions.items()}
-        found = await self._redis.xread(seen, count=500, block=block_ms)
+        async with asyncio.timeout(SILENCE_SECONDS):
+            found = await self._redis.xread(seen, count=500, block=block_ms)
         streams = cast("list[tuple[str, Any]]", found or [])
         return [(channels[key], event) for key, rows in streams for event in _rows(rows)]
 

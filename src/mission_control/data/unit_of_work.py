@@ -5,10 +5,11 @@ from types import TracebackType
 from typing import Self
 
 import structlog
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
-from mission_control.core.errors import ConflictError
+from mission_control.core.errors import ConflictError, NotReadyError
 from mission_control.core.events import Event, EventBus
 from mission_control.data.agents import AgentRepository
 from mission_control.data.deployments import DeploymentRepository
@@ -27,6 +28,23 @@ class WrittenMeanwhileError(ConflictError):
     """Somebody else stored the same thing first."""
 
     code = "written_meanwhile"
+
+
+class DatabaseUnavailableError(NotReadyError):
+    """The database does not answer, or is busy for too long."""
+
+    code = "database_unavailable"
+
+
+# What SQLAlchemy raises when a connection is refused, lost, locked or not to be had in time.
+AWAY = (OperationalError, InterfaceError, PoolTimeoutError)
+
+
+def _away(error: SQLAlchemyError) -> DatabaseUnavailableError:
+    log.error("database_unavailable", reason=str(getattr(error, "orig", error)))
+    return DatabaseUnavailableError(
+        "The database does not answer at the moment; nothing was changed. Try again shortly."
+    )
 
 
 class UnitOfWork:
@@ -57,7 +75,7 @@ class UnitOfWork:
     async def __aenter__(self) -> Self:
         self._session = self._sessions()
         if self._readonly:
-            await self._session.connection(execution_options={"readonly": True})
+            await self._begin_reading()
         self._events: list[Event] = []
         self._after_commit: list[AfterCommit] = []
         self.agents = AgentRepository(self._session)
@@ -80,10 +98,21 @@ class UnitOfWork:
                 await self._session.rollback()
             elif not self._readonly:  # a rollback would also forget what was read
                 await self._commit()
+        except AWAY as lost:
+            raise _away(lost) from lost
         finally:
             await self._session.close()
+        if isinstance(exc, AWAY):
+            raise _away(exc) from exc
         if exc_type is None:
             await self._run_after_commit()
+
+    async def _begin_reading(self) -> None:
+        try:
+            await self._session.connection(execution_options={"readonly": True})
+        except AWAY as lost:
+            await self._session.close()
+            raise _away(lost) from lost
 
     async def flush(self) -> None:
         try:

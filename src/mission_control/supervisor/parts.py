@@ -154,6 +154,8 @@ def _worker(settings: Settings, *, after: tuple[str, ...]) -> Part:
             *(
                 "--without-gossip",
                 "--without-mingle",
+                # Nobody reads its heartbeat; without Redis, the last one would keep it for ever.
+                "--without-heartbeat",
                 "-n",
                 f"mission-control-{settings.mc_api_port}@%h",
             ),

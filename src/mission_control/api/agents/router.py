@@ -96,11 +96,9 @@ async def get_agent(uow: ReadOnlyUow, agent_id: AgentId) -> AgentDetail:
         VersionChangedError, AgentBusyError, SuperOptiXError,
     ),
 )  # fmt: skip
-async def update_agent(
-    uow: Uow, held: Held, agent_id: AgentId, request: AgentUpdate
-) -> AgentDetail:
+async def update_agent(held: Held, agent_id: AgentId, request: AgentUpdate) -> AgentDetail:
     """A changed playbook or prompt becomes a new version; nothing is deployed by it."""
-    return await service.update_agent(uow, held.superoptix, agent_id, request)
+    return await service.update_agent(held, agent_id, request)
 
 
 @router.delete(

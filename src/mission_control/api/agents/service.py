@@ -23,6 +23,7 @@ from mission_control.api.agents.schemas import (
     VersionPage,
     VersionRead,
 )
+from mission_control.api.resources import Resources
 from mission_control.core import playbook as playbooks
 from mission_control.core.playbook import Playbook
 from mission_control.core.words import AgentStatus, VersionOrigin
@@ -74,31 +75,55 @@ async def _requested_playbook(superoptix: SuperOptiXClient, request: AgentCreate
     return playbooks.parse_playbook(listed.playbook or "", lenient=True)
 
 
-async def update_agent(
-    uow: UnitOfWork, superoptix: SuperOptiXClient, agent_id: str, request: AgentUpdate
-) -> AgentDetail:
+async def update_agent(resources: Resources, agent_id: str, request: AgentUpdate) -> AgentDetail:
     """Change an agent. The same content again makes no new version."""
-    agent = await uow.agents.get(agent_id)
-    current = await uow.agents.current(agent)
-    if request.based_on is not None and request.based_on != agent.current_version:
+    async with resources.unit_of_work(readonly=True) as uow:
+        agent = await uow.agents.get(agent_id)
+        current = await uow.agents.current(agent)
+        _refuse_if_changed(agent, request.based_on)
+        edited = _edited_playbook(agent_id, current, request)
+        if edited is None or edited.hash == current.content_hash:
+            edited = None
+        else:
+            await _refuse_while_optimizing(uow, agent)
+    if edited is None:
+        return await _store_update(resources, current, request)
+    # Compiled between two transactions: other writers need not wait for the engine.
+    compiled = await resources.superoptix.compile_agent(program_of(edited))
+    return await _store_update(resources, current, request, edited=edited, compiled=compiled)
+
+
+async def _store_update(
+    resources: Resources,
+    current: AgentVersion,
+    request: AgentUpdate,
+    *,
+    edited: Playbook | None = None,
+    compiled: Compiled | None = None,
+) -> AgentDetail:
+    async with resources.unit_of_work() as uow:
+        agent = await uow.agents.get_locked(current.agent_id)
+        _refuse_if_changed(agent, current.number)
+        if request.type is not None:
+            agent.type = request.type
+        if "vapi_assistant_id" in request.model_fields_set:
+            agent.vapi_assistant_id = request.vapi_assistant_id
+        if edited is not None and compiled is not None:
+            await _refuse_while_optimizing(uow, agent)
+            current = await add_version(
+                uow, agent, edited,
+                prompt=compiled.prompt, warnings=compiled.warnings,
+                origin=VersionOrigin.EDIT, parent_id=current.id, note=request.note,
+            )  # fmt: skip
+            agent.current_version = current.number
+            agent.name, agent.description = edited.name, edited.description
+        await uow.flush()
+        return detail(agent, current)
+
+
+def _refuse_if_changed(agent: Agent, based_on: int | None) -> None:
+    if based_on is not None and based_on != agent.current_version:
         raise VersionChangedError(agent.current_version)
-    if request.type is not None:
-        agent.type = request.type
-    if "vapi_assistant_id" in request.model_fields_set:
-        agent.vapi_assistant_id = request.vapi_assistant_id
-    edited = _edited_playbook(agent_id, current, request)
-    if edited is not None and edited.hash != current.content_hash:
-        await _refuse_while_optimizing(uow, agent)
-        compiled = await superoptix.compile_agent(program_of(edited))
-        current = await add_version(
-            uow, agent, edited,
-            prompt=compiled.prompt, warnings=compiled.warnings,
-            origin=VersionOrigin.EDIT, parent_id=current.id, note=request.note,
-        )  # fmt: skip
-        agent.current_version = current.number
-        agent.name, agent.description = edited.name, edited.description
-    await uow.flush()
-    return detail(agent, current)
 
 
 def _edited_playbook(agent_id: str, current: AgentVersion, request: AgentUpdate) -> Playbook | None:
@@ -143,7 +168,7 @@ async def add_version(
 
 async def delete_agent(uow: UnitOfWork, agent_id: str) -> None:
     """Remove an agent with its versions, evaluations and optimizations. Vapi is not touched."""
-    agent = await uow.agents.get(agent_id)
+    agent = await uow.agents.get_locked(agent_id)
     for job in await uow.jobs.open_for(agent_id):
         raise AgentBusyError(agent_id, str(job.id))
     await uow.agents.delete(agent)

@@ -37,7 +37,7 @@ from mission_control.data.agents import Agent, AgentVersion
 from mission_control.data.deployments import Deployment
 from mission_control.data.jobs import Job
 from mission_control.data.pages import Cursor
-from mission_control.data.unit_of_work import UnitOfWork, WrittenMeanwhileError
+from mission_control.data.unit_of_work import UnitOfWork
 from mission_control.integrations.vapi_assistant import OptimizedPrompts, Snapshot
 
 log = structlog.get_logger(__name__)
@@ -51,7 +51,7 @@ async def request_deploy(
 ) -> Job:
     """Promise to put a version on its target."""
     parameters = {"deploy": True, **request.model_dump(mode="json", exclude_none=True)}
-    agent = await uow.agents.get(agent_id)
+    agent = await uow.agents.get_locked(agent_id)
     earlier = await jobs.repeated(
         uow,
         idempotency_key=idempotency_key,
@@ -62,7 +62,7 @@ async def request_deploy(
     if earlier is not None:
         return earlier
     version = await _version_to_deploy(uow, agent_id, request)
-    current = await uow.agents.current(agent)
+    in_force = await uow.agents.version(agent_id, agent.deployed_version or agent.current_version)
     job = await _submit(uow, JobKind.DEPLOY, agent_id, parameters, idempotency_key)
     is_phone_bot = agent.type is AgentType.PHONE_BOT
     uow.deployments.add(
@@ -70,7 +70,7 @@ async def request_deploy(
             id=uuid4(),
             agent_id=agent_id,
             version_id=version.id,
-            previous_version_id=current.id,
+            previous_version_id=in_force.id,
             job_id=job.id,
             target=DeploymentTarget.VAPI if is_phone_bot else DeploymentTarget.LOCAL,
             target_id=agent.vapi_assistant_id if is_phone_bot else None,
@@ -107,7 +107,7 @@ async def request_rollback(
 ) -> Job:
     """Promise to undo the deployment in force."""
     parameters = {"rollback": True, **request.model_dump(mode="json")}
-    await uow.agents.get(agent_id)
+    await uow.agents.get_locked(agent_id)
     earlier = await jobs.repeated(
         uow,
         idempotency_key=idempotency_key,
@@ -136,17 +136,14 @@ async def _submit(
     running = await uow.jobs.holding(exclusive_key)
     if running is not None:
         raise DeploymentRunningError(str(running.id))
-    try:
-        return await jobs.submit(
-            uow,
-            kind=kind,
-            agent_id=agent_id,
-            parameters=parameters,
-            idempotency_key=idempotency_key,
-            exclusive_key=exclusive_key,
-        )
-    except WrittenMeanwhileError:
-        raise DeploymentRunningError("unknown") from None
+    return await jobs.submit(
+        uow,
+        kind=kind,
+        agent_id=agent_id,
+        parameters=parameters,
+        idempotency_key=idempotency_key,
+        exclusive_key=exclusive_key,
+    )
 
 
 # -------------------------------------------------------------------- deploying
@@ -170,7 +167,7 @@ class DeployWork:
         """Only now, with the target read back, may the agent be called live."""
         deployment = await self._deployment(uow)
         version = await uow.agents.version_by_id(deployment.version_id)
-        agent = await uow.agents.get(deployment.agent_id)
+        agent = await uow.agents.get_locked(deployment.agent_id)
         deployment.status, deployment.finished_at = DeploymentStatus.VERIFIED, utc_now()
         agent.current_version = agent.deployed_version = version.number
         if agent.status is not AgentStatus.OPTIMIZING:
@@ -248,7 +245,7 @@ class RollbackWork:
 
     async def completed(self, uow: UnitOfWork) -> None:
         deployment = await self._deployment(uow)
-        agent = await uow.agents.get(deployment.agent_id)
+        agent = await uow.agents.get_locked(deployment.agent_id)
         deployment.status = DeploymentStatus.ROLLED_BACK
         await uow.flush()
         restored = await _restore_version(uow, agent, deployment)

@@ -69,7 +69,7 @@ async def request_evaluation(
 ) -> Job:
     """Promise an evaluation of a version of this agent."""
     parameters = {"purpose": purpose.value, **request.model_dump(mode="json", exclude_none=True)}
-    agent = await uow.agents.get(agent_id)
+    agent = await uow.agents.get_locked(agent_id)
     earlier = await jobs.repeated(
         uow,
         idempotency_key=idempotency_key,
@@ -180,8 +180,10 @@ class EvaluationWork:
 
     async def run(self, job: JobRun) -> None:
         async with job.resources.unit_of_work(readonly=True) as uow:
-            evaluation = (await uow.evaluations.of_job(job.id))[0]
+            evaluation = await self._evaluation(uow)
             version = await uow.agents.version_by_id(evaluation.version_id)
+        if evaluation.status is RunStatus.COMPLETED:
+            return  # by an attempt that died before it could say so
         playbook = playbook_of(version)
         model = task_model(
             job.resources.settings, playbook.language_model, override=evaluation.model
@@ -293,6 +295,7 @@ async def _store_batch(
             uow.publish(events.scenario_finished(evaluation, result, done=len(have)))
         await job.note_progress(
             uow,
+            got_on=True,
             phase=evaluation.purpose.value,
             done=len(have),
             total=len(evaluation.scenario_ids) * evaluation.repetitions,

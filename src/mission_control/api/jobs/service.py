@@ -22,14 +22,14 @@ from mission_control.api.jobs.errors import (
     JobGaveUpError,
     LeaseLostError,
 )
-from mission_control.api.queue import enqueue
+from mission_control.api.queue import enqueue, hints
 from mission_control.api.resources import Resources
 from mission_control.core.clock import utc_now
 from mission_control.core.errors import MissionControlError
 from mission_control.core.words import JobKind, JobStatus
 from mission_control.data.jobs import OPEN, Job
 from mission_control.data.pages import Cursor, Page
-from mission_control.data.unit_of_work import UnitOfWork
+from mission_control.data.unit_of_work import DatabaseUnavailableError, UnitOfWork
 from mission_control.integrations.errors import SuperOptiXError
 
 log = structlog.get_logger(__name__)
@@ -164,11 +164,16 @@ class JobRun:
                 raise LeaseLostError("Another worker has taken this job over.")
             yield uow
 
-    async def note_progress(self, uow: UnitOfWork, **progress: Any) -> None:
-        """Say how far the job is. A job that gets on may be started again as often as it takes."""
+    async def note_progress(self, uow: UnitOfWork, *, got_on: bool, **progress: Any) -> None:
+        """Say how far the job is. A job that gets on may be started again as often as it takes.
+
+        `got_on`: further than any attempt before. What a resumed job merely repeats is no progress,
+        or one that dies at the same place every time would never be given up.
+        """
         job = await uow.jobs.get(self.id)
         job.progress = {**job.progress, **progress}
-        job.attempts = 1
+        if got_on:
+            job.attempts = 1
 
     async def renew(self) -> None:
         async with self.resources.unit_of_work() as uow:
@@ -194,6 +199,10 @@ async def run_job(resources: Resources, job_id: UUID, work: Work) -> None:
         except LeaseLostError:
             log.warning("job_lease_lost")
             return
+        except DatabaseUnavailableError:
+            # Its lease runs out, and the sweeper gives it to whoever can store what comes of it.
+            log.warning("job_put_down")
+            return
     shutil.rmtree(held.directory, ignore_errors=True)
 
 
@@ -214,7 +223,7 @@ async def _run_to_its_end(held: JobRun, job: Job, work: Work) -> None:
         await held.check_cancel()
         _refuse_hopeless(job)
         await _watched(held, work)
-    except LeaseLostError:
+    except (LeaseLostError, DatabaseUnavailableError):
         raise
     except JobCancelledError:
         async with held.step() as uow:
@@ -270,10 +279,11 @@ async def _watch(held: JobRun) -> None:
     renew_at = loop.time() + RENEW_SECONDS
     while True:
         await asyncio.sleep(CANCEL_POLL_SECONDS)
-        await held.check_cancel()
-        if loop.time() >= renew_at:
-            await held.renew()
-            renew_at = loop.time() + RENEW_SECONDS
+        with suppress(DatabaseUnavailableError):  # each step makes sure of the lease itself
+            await held.check_cancel()
+            if loop.time() >= renew_at:
+                await held.renew()
+                renew_at = loop.time() + RENEW_SECONDS
 
 
 async def _fail(held: JobRun, work: Work, error: MissionControlError) -> None:
@@ -318,9 +328,11 @@ async def sweep(resources: Resources) -> int:
         dropped += [job for job in await uow.jobs.leased() if is_dead_here(job.lease_owner)]
         for job in dropped:
             job.queued_at = utc_now()  # so that the next sweep leaves it time to start
+    waiting = await hints(resources.redis)
     for job in {job.id: job for job in dropped}.values():
-        log.info("job_swept", job_id=str(job.id), kind=job.kind)
-        await enqueue(job.kind, job.id)
+        if str(job.id) not in waiting:  # while all workers are busy, one hint is enough
+            log.info("job_swept", job_id=str(job.id), kind=job.kind)
+            await enqueue(job.kind, job.id)
     return len(dropped)
 
 

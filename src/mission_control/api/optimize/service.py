@@ -43,12 +43,12 @@ from mission_control.core.words import (
     Verdict,
     VersionOrigin,
 )
-from mission_control.data.agents import AgentVersion
+from mission_control.data.agents import Agent, AgentVersion
 from mission_control.data.evaluations import Evaluation, ScenarioResult
 from mission_control.data.jobs import Job
 from mission_control.data.optimizations import Optimization, Trial
 from mission_control.data.pages import Cursor
-from mission_control.data.unit_of_work import UnitOfWork, WrittenMeanwhileError
+from mission_control.data.unit_of_work import UnitOfWork
 from mission_control.integrations.engine_bridge.protocol import (
     Budget,
     Log,
@@ -65,6 +65,7 @@ log = structlog.get_logger(__name__)
 
 FEWEST_TRAIN = 2
 COMPARING = "comparing"
+CONCLUDED = "concluded"
 BASELINE_ARMS = (EvaluationPurpose.COMPARISON_BASELINE, EvaluationPurpose.ANCHORS_BASELINE)
 
 SearchMessage = Log | Progressed | TrialFinished | Optimized
@@ -83,7 +84,7 @@ async def request_optimization(
 ) -> Job:
     """Promise an optimization of the current version. One at a time per agent."""
     parameters = request.model_dump(mode="json", exclude_none=True)
-    agent = await uow.agents.get(agent_id)
+    agent = await uow.agents.get_locked(agent_id)
     earlier = await jobs.repeated(
         uow,
         idempotency_key=idempotency_key,
@@ -101,17 +102,14 @@ async def request_optimization(
     reflection = reflection_model(settings, model, override=request.reflection_model)
     if request.max_cost_usd is not None:
         _refuse_unpriced([model, reflection, judge_model(settings, model)])
-    try:
-        job = await jobs.submit(
-            uow,
-            kind=JobKind.OPTIMIZE,
-            agent_id=agent_id,
-            parameters=parameters,
-            idempotency_key=idempotency_key,
-            exclusive_key=_exclusive_key(agent_id),
-        )
-    except WrittenMeanwhileError:
-        raise OptimizationRunningError("unknown") from None
+    job = await jobs.submit(
+        uow,
+        kind=JobKind.OPTIMIZE,
+        agent_id=agent_id,
+        parameters=parameters,
+        idempotency_key=idempotency_key,
+        exclusive_key=_exclusive_key(agent_id),
+    )
     uow.optimizations.add(
         Optimization(
             id=uuid4(),
@@ -188,6 +186,8 @@ class OptimizationWork:
         async with job.resources.unit_of_work(readonly=True) as uow:
             optimization = await self._optimization(uow)
             base = await uow.agents.version_by_id(optimization.base_version_id)
+        if optimization.phase == CONCLUDED:
+            return  # by an attempt that died before it could say so
         if optimization.phase != COMPARING:
             await _search(job, optimization, base)
         await _compare(job, optimization.id, base)
@@ -232,9 +232,16 @@ async def _end(
     for evaluation in await uow.evaluations.of_job(optimization.job_id):
         if evaluation.status in {RunStatus.QUEUED, RunStatus.RUNNING}:
             end_unmeasured(evaluation, status, error)
-    agent = await uow.agents.get(optimization.agent_id)
+    agent = await uow.agents.get_locked(optimization.agent_id)
     if agent.status is AgentStatus.OPTIMIZING:
-        agent.status = AgentStatus(optimization.previous_status)
+        agent.status = _status_after(agent, AgentStatus(optimization.previous_status))
+
+
+def _status_after(agent: Agent, before: AgentStatus) -> AgentStatus:
+    """Where it stood before, unless it was deployed or rolled back during the search."""
+    if agent.deployed_version is not None:
+        return AgentStatus.LIVE
+    return AgentStatus.DEV if before is AgentStatus.LIVE else before
 
 
 # ------------------------------------------------------------ the search
@@ -283,10 +290,12 @@ async def _store_search(
         async for batch in batches:
             async with job.step() as uow:
                 optimization = await uow.optimizations.get(optimization_id)
+                before = optimization.metric_calls
                 for message in batch:
                     await _store_message(uow, optimization, base, message)
                 await job.note_progress(
                     uow,
+                    got_on=optimization.metric_calls > before or optimization.phase == COMPARING,
                     phase=optimization.phase,
                     metric_calls=optimization.metric_calls,
                     metric_calls_budget=optimization.metric_calls_budget,
@@ -304,7 +313,8 @@ async def _store_message(
             )
         case Progressed():
             optimization.phase = message.phase
-            optimization.metric_calls = message.metric_calls
+            # A resumed search counts from the start again what it remembers.
+            optimization.metric_calls = max(optimization.metric_calls, message.metric_calls)
             optimization.metric_calls_budget = message.metric_calls_budget
             optimization.best_validation_score = message.best_validation_score
             _note_usage(optimization, message.usage)
@@ -377,7 +387,7 @@ async def _add_candidate(
     data = playbooks.with_prompt(playbook_of(base).data, prompt, demonstrations)
     candidate = await add_version(
         uow,
-        await uow.agents.get(optimization.agent_id),
+        await uow.agents.get_locked(optimization.agent_id),
         playbooks.read_playbook(data),
         prompt=prompt,
         warnings=base.warnings,
@@ -581,7 +591,7 @@ async def _conclude(job: JobRun, optimization_id: UUID, comparison: Comparison) 
                     if evaluation.cost_usd is None
                     else optimization.cost_usd + evaluation.cost_usd
                 )
-        optimization.phase = "concluded"
+        optimization.phase = CONCLUDED
 
 
 # -------------------------------------------------------------------- reading

@@ -50,6 +50,8 @@ LINE_CHARACTERS = 500
 _LAST_ANSWERS = (Doctored, Compiled, MarketplaceListed, Evaluated, Ran, Optimized, Failed)
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
+# A model may say NUL, and PostgreSQL stores no text that holds it. (Not: a backslash before `u0000`.)
+_NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
@@ -213,7 +215,7 @@ class EngineProcess:
         try:
             # The last line of an engine that was killed may be half a line.
             while (line := await process.stdout.readline()).endswith(b"\n"):
-                self._deliver(FROM_ENGINE.validate_json(line))
+                self._deliver(FROM_ENGINE.validate_json(_NUL.sub(rb"\1\\ufffd", line)))
         except ValueError:  # also a line without an end
             await self._kill()
             self._end("internal", "it said something that is not in its protocol")

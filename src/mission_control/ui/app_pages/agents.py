@@ -1,12 +1,13 @@
 """Page: every agent and its state, one of them in detail, and importing another."""
 
 from contextlib import suppress
+from uuid import UUID
 
 import streamlit as st
 
 from mission_control.api.agents.schemas import AgentDetail, AgentRead, AgentUpdate
 from mission_control.api.evaluate.schemas import EvaluationRead
-from mission_control.core.words import AgentType, RunStatus
+from mission_control.core.words import AgentType, JobKind, JobStatus, RunStatus
 from mission_control.ui.api_client import ApiError
 from mission_control.ui.clients import api_client
 from mission_control.ui.components import badges, figures, frame
@@ -35,10 +36,12 @@ def main() -> None:
 
 
 def fleet_table(agents: list[AgentRead]) -> None:
-    measured = {agent.id: newest_measurement(agent.id) for agent in agents}
+    evaluated = newest_evaluate_jobs()
+    measured = {agent.id: newest_measurement(agent.id, evaluated.get(agent.id)) for agent in agents}
     rows = [
         {
             "Agent": agent.name,
+            "Id": agent.id,
             "Status": [agent.status.value],
             "Type": badges.TYPES[agent.type],
             "Current": agent.current_version,
@@ -66,9 +69,18 @@ def fleet_table(agents: list[AgentRead]) -> None:
             st.rerun()
 
 
-def newest_measurement(agent_id: str) -> EvaluationRead | None:
+def newest_evaluate_jobs() -> dict[str | None, UUID]:
+    """The newest completed evaluate job of each agent that had one lately."""
+    jobs = api_client().jobs.list(kind=JobKind.EVALUATE, status=JobStatus.COMPLETED, limit=200)
+    return {job.agent_id: job.id for job in reversed(jobs.items)}
+
+
+@st.cache_data(ttl="10m", max_entries=1_000, show_spinner=False)
+def newest_measurement(agent_id: str, newest_job: UUID | None) -> EvaluationRead | None:
+    """Asked for again only when there is a newer job: a request per agent would be slow."""
+    del newest_job
     page = api_client().evaluation_history(agent_id, status=RunStatus.COMPLETED, limit=10)
-    return next((each for each in page.items if not each.purpose.value.startswith("comp")), None)
+    return next((each for each in page.items if each.purpose in badges.ASKED_FOR), None)
 
 
 def measured_on(found: EvaluationRead) -> str:

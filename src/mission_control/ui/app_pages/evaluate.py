@@ -21,7 +21,6 @@ from mission_control.ui.components.tables import show_rows
 
 SPLITS = ["train", "validation", "test"]
 ENDED = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED})
-HALVES = frozenset({EvaluationPurpose.COMPARISON_BASELINE, EvaluationPurpose.COMPARISON_CANDIDATE})
 
 
 def main() -> None:
@@ -92,7 +91,7 @@ def send(agent_id: str, given: dict[str, Any], *, as_baseline: bool) -> None:
 def choose(agent_id: str, ended: list[EvaluationRead]) -> EvaluationDetail:
     """The evaluation to show: chosen from the history, else the newest that is one of its own."""
     by_id = {str(each.id): each for each in ended}
-    whole = [each for each in ended if each.purpose not in HALVES] or ended
+    whole = [each for each in ended if each.purpose in badges.ASKED_FOR] or ended
     chosen = st.selectbox(
         "Result",
         list(by_id),

@@ -41,6 +41,8 @@ PURPOSES: dict[EvaluationPurpose, str] = {
     EvaluationPurpose.RERUN: "Rerun",
     EvaluationPurpose.COMPARISON_BASELINE: "Comparison: baseline",
     EvaluationPurpose.COMPARISON_CANDIDATE: "Comparison: candidate",
+    EvaluationPurpose.ANCHORS_BASELINE: "Anchors: baseline",
+    EvaluationPurpose.ANCHORS_CANDIDATE: "Anchors: candidate",
 }
 AGENTS: dict[str, Color] = {
     AgentStatus.LIVE: "green",
@@ -62,7 +64,7 @@ DEPLOYMENTS: dict[DeploymentStatus, tuple[str, Color]] = {
     DeploymentStatus.ROLLED_BACK: ("rolled back", "gray"),
 }
 _MARKDOWN = re.compile(r"[\\`*_\[\]<>$~]|:(?=[A-Za-z])|^[#+-]", re.MULTILINE)
-_SCENARIOS: dict[ScenarioStatus, tuple[str, Color]] = {
+SCENARIOS: dict[ScenarioStatus, tuple[str, Color]] = {
     ScenarioStatus.PASSED: ("✓ passed", "green"),
     ScenarioStatus.FAILED: ("✗ failed", "red"),
     ScenarioStatus.ERROR: ("! error", "orange"),
@@ -78,7 +80,7 @@ def run(status: RunStatus | JobStatus) -> str:
 
 
 def scenario(status: ScenarioStatus) -> str:
-    return _badge(*_SCENARIOS[status])
+    return _badge(*SCENARIOS[status])
 
 
 def deployment(status: DeploymentStatus) -> str:
@@ -95,6 +97,12 @@ def verdict(found: Verdict) -> str:
 
 def verdict_word(found: Verdict | None) -> str:
     return VERDICTS[found][0] if found is not None else "—"
+
+
+# What somebody asked for, as opposed to one half of an optimization's comparison.
+ASKED_FOR = frozenset(
+    {EvaluationPurpose.CHECK, EvaluationPurpose.BASELINE, EvaluationPurpose.RERUN}
+)
 
 
 def model(name: str) -> str:

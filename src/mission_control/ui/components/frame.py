@@ -30,18 +30,12 @@ def fleet() -> list[AgentRead]:
 def choose_agent() -> None:
     """The agent that the pages are about, kept in the address of the page."""
     agents = st.session_state["frame_fleet"] = read_fleet()
-    names = {agent.id: agent.name for agent in agents}
-    if (wanted := st.session_state.pop("frame_wanted", None)) in names:
+    ids = [agent.id for agent in agents]
+    if (wanted := st.session_state.pop("frame_wanted", None)) in ids:
         st.session_state["agent"] = wanted
-    with st.sidebar:
-        if agents:
-            st.selectbox(
-                "Agent",
-                list(names),
-                key="agent",
-                bind="query-params",
-                format_func=lambda agent_id: str(names.get(agent_id, agent_id)),
-            )
+    if ids:
+        # Ids, as they are: a label of another wording would be what the address carries.
+        st.sidebar.selectbox("Agent", ids, key="agent", bind="query-params")
 
 
 def choose_next_time(agent_id: str) -> None:

@@ -12,7 +12,7 @@ const PHASES = {
   baseline: 'Measuring the starting prompt',
   searching: 'Searching',
   finishing: 'Finishing the search',
-  comparing: 'Comparing on scenarios never seen',
+  comparing: 'Comparing',
   concluded: 'Concluding',
   running: 'Running',
   completed: 'Completed',
@@ -20,7 +20,12 @@ const PHASES = {
   cancelled: 'Cancelled',
 }
 const ORDER = ['queued', 'preparing', 'baseline', 'searching', 'finishing', 'comparing', 'concluded']
-const ARMS = { comparison_baseline: 'baseline', comparison_candidate: 'candidate' }
+const ARMS = {
+  comparison_baseline: 'baseline on the test split',
+  comparison_candidate: 'candidate on the test split',
+  anchors_baseline: 'baseline on the other anchors',
+  anchors_candidate: 'candidate on the other anchors',
+}
 const DASH = '—'
 
 const panels = new WeakMap()
@@ -197,12 +202,13 @@ function watchOptimization(parent, data) {
   panel.follow(`/ws/evaluate/${encodeURIComponent(data.agent_id)}`, message => {
     if (message.job_id !== data.job_id) return
     if (message.type === 'evaluation.started') {
-      now.arm = ARMS[message.data.purpose]
+      now.arm = ARMS[message.data.purpose] ?? message.data.purpose
       panel.setProgress(0, message.data.scenarios * message.data.repetitions)
-      panel.setPhase('comparing', `${now.arm} on ${message.data.scenarios} test scenarios × ${message.data.repetitions}`)
-      log.line(message.at, `Comparing: ${now.arm} on ${message.data.scenarios} test scenarios × ${message.data.repetitions} repetitions`)
+      const runs = `${message.data.scenarios} scenarios × ${message.data.repetitions} repetitions`
+      panel.setPhase('comparing', `${now.arm}: ${runs}`)
+      log.line(message.at, `Comparing: ${now.arm}, ${runs}`)
     } else if (message.type === 'evaluation.scenario_finished') {
-      panel.setPhase('comparing', `${now.arm ?? ''} ${message.data.done} of ${message.data.total} runs on the test split`)
+      panel.setPhase('comparing', `${now.arm ?? ''}: ${message.data.done} of ${message.data.total} runs`)
       panel.setProgress(message.data.done, message.data.total)
     }
   })
@@ -255,7 +261,9 @@ function diffView(diff) {
   if (!diff) { view.append(element('span', 'muted', 'No change in the prompt.')); return view }
   for (const text of diff.split('\n')) {
     if (text.startsWith('+++') || text.startsWith('---')) continue
-    view.append(element('div', text.startsWith('+') ? 'added' : text.startsWith('-') ? 'removed' : 'muted', text))
+    const line = /^@@ -\S+ \+(\d+)/.exec(text)
+    if (line) view.append(element('div', 'muted', `from line ${line[1]}`))
+    else view.append(element('div', text.startsWith('+') ? 'added' : text.startsWith('-') ? 'removed' : '', text))
   }
   return view
 }

@@ -31,10 +31,11 @@ def prompt_diff(diff: str | None, *, unchanged: str = "The prompt did not change
     if not diff:
         st.caption(unchanged)
         return
-    st.html(STYLE + f'<div class="mc-diff">{"".join(_rows(diff))}</div>')
+    st.html(STYLE + f'<div class="mc-diff">{"".join(diff_rows(diff))}</div>')
 
 
-def _rows(diff: str) -> Iterator[str]:
+def diff_rows(diff: str) -> Iterator[str]:
+    """The lines of a unified diff, each as an element of HTML."""
     removed: list[str] = []
     added: list[str] = []
     for line in _body(diff):
