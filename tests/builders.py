@@ -17,12 +17,14 @@ from mission_control.data.jobs import Job
 from mission_control.data.unit_of_work import UnitOfWork
 
 
-def a_scenario(name: str = "price", **changes: Any) -> dict[str, Any]:
+def a_scenario(name: str = "price", *, topic: str | None = None, **changes: Any) -> dict[str, Any]:
+    """A case about `topic`, which has one right answer wherever it is asked."""
+    topic = topic or name
     return {
         "name": name,
-        "input": {"caller_says": f"What about {name}?"},
-        "expected_output": {"reply": f"Here is what we say about {name}"},
-        "checks": [{"contains": [f"about {name}"]}],
+        "input": {"caller_says": f"What about the {topic}?"},
+        "expected_output": {"reply": f"Here is what we say about the {topic}"},
+        "checks": [{"contains": [f"about the {topic}"]}],
         **changes,
     }
 
@@ -34,7 +36,7 @@ def a_playbook(
     declared = scenarios
     if declared is None:
         declared = [
-            a_scenario(f"{topic}_{split}", split=split)
+            a_scenario(f"{topic}_{split}", topic=topic, split=split)
             for split in ("train", "validation", "test")
             for topic in ("price", "time", "claim")
         ]

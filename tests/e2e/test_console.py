@@ -35,6 +35,7 @@ def browser_page() -> Iterator[Page]:
         chromium.close()
 
 
+@pytest.mark.timeout(300)
 def test_an_operator_does_the_main_job_in_the_browser(
     product: Product, api: Api, browser_page: Page
 ) -> None:

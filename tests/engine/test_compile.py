@@ -115,6 +115,7 @@ def test_types_are_allowed_by_list(host: Engine, kind: str, warned: bool) -> Non
 @pytest.mark.parametrize(
     ("broken", "reason"),
     [
+        ({"input_fields": [{"name": "x", "type": "list[" * 5000 + "]" * 5000}]}, "cannot be read"),
         ({"input_fields": [{"name": "reply"}]}, "declared twice"),
         ({"input_fields": [{"name": f"x{n}"} for n in range(40)]}, "more than"),
     ],

@@ -331,6 +331,18 @@ def test_a_call_that_was_paid_is_never_paid_again_not_even_after_kill_9(
     assert own.stat().st_mode & 0o777 == 0o700
 
 
+def test_two_engines_share_one_journal(host: Engine, tmp_path: Path, own: Path) -> None:
+    """A search has an engine of its own, and the comparison that follows runs in the warm one."""
+    cases = [one(f"Hm {n}?", contains("x")) for n in range(4)]
+    settings = {"journal": str(own), "cap_usd": 8.5 * COST}
+    with ScriptedModel(lambda *_: reply("x")) as scripted, engine(tmp_path) as other:
+        evaluate(host, scripted.url, cases[:1], **settings)
+        evaluate(other, scripted.url, cases, **settings)
+        assert len(scripted.calls) == 4
+        _, answer = evaluate(host, scripted.url, cases, repetitions=3, **settings)
+        assert expect(Evaluated, answer).usage.calls == len(scripted.calls) == 8
+
+
 def test_the_cap_is_hard_and_counts_what_the_journal_has_seen(host: Engine, own: Path) -> None:
     cases = [one(f"Hm {n}?", contains("x")) for n in range(40)]
     with ScriptedModel(lambda *_: reply("x"), seconds=0.02) as scripted:

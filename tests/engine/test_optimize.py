@@ -232,21 +232,20 @@ def test_money_is_a_hard_limit(
     costs = [call["cost_usd"] for call in journal(own)]
     assert sum(costs) <= usd + max(costs)
     if isinstance(answer, Optimized):
-        assert answer.stop_reason in {"budget_usd", "finished"}
+        assert answer.stop_reason in {"budget_usd", "finished", "perfect"}
         assert answer.baseline_validation_score is not None
     else:
         assert answer.kind == "budget"
 
 
-def test_calls_for_the_comparison_are_held_back(host: Engine, model_server: str, own: Path) -> None:
-    settings: dict[str, Any] = {"validation": [*scenarios()[1], IMPOSSIBLE], "reserve_calls": 100}
-    _, answer = optimize(host, model_server, own, budget=Budget(usd=0.03), **settings)
+def test_calls_for_the_comparison_are_held_back(host: Engine, own: Path) -> None:
+    with ScriptedModel(bland) as stubborn:
+        _, answer = optimize(host, stubborn.url, own, budget=Budget(usd=0.006), reserve_calls=100)
     assert expect(Optimized, answer).stop_reason == "budget_usd"
-    calls = journal(own)
-    task = max(call["cost_usd"] for call in calls if call["role"] == "task")
-    assert sum(call["cost_usd"] for call in calls) <= 0.03 - 100 * task + max(
-        call["cost_usd"] for call in calls
-    )
+    costs = {call["role"]: call["cost_usd"] for call in journal(own)}
+    spent = sum(call["cost_usd"] for call in journal(own))
+    assert spent <= 0.006 - 100 * costs["task"] + costs["reflection"]
+    assert spent > 0.002
 
 
 @pytest.mark.parametrize("optimizer", OTHERS)
@@ -264,7 +263,7 @@ def test_metric_calls_are_a_hard_limit(
 def test_a_budget_below_one_validation_is_refused_before_it_costs(host: Engine, own: Path) -> None:
     with ScriptedModel(bland) as scripted:
         _, answer = optimize(host, scripted.url, own, budget=Budget(metric_calls=3))
-        assert len(scripted.calls) == 2
+        assert scripted.calls == []
     assert expect(Failed, answer).kind == "budget"
 
 
@@ -377,6 +376,7 @@ def test_a_judge_is_paid_once_per_answer(host: Engine, own: Path) -> None:
             "train": judged[:2],
             "validation": judged[2:],
             "budget": Budget(metric_calls=20),
+            "judge_model": model(scripted.url, "judge", temperature=0.5),
         }
         _, answer = optimize(host, scripted.url, own, **settings)
     optimized = expect(Optimized, answer)

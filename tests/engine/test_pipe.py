@@ -15,6 +15,7 @@ from mission_control.integrations.engine_bridge.protocol import (
     Run,
 )
 from tests.engine.harness import (
+    REPOSITORY,
     SECRET,
     Engine,
     ScriptedModel,
@@ -48,6 +49,7 @@ def test_the_doctor_knows_its_versions_and_optimizers(host: Engine) -> None:
         "BootstrapFewShot",
         "SIMBA",
     ]
+    assert all(ability.resumes and ability.stops for ability in doctored.optimizers)
     assert doctored.problems == []
 
 
@@ -60,7 +62,7 @@ def test_what_libraries_print_never_reaches_the_pipe(tmp_path: Path) -> None:
         "os.system('echo babble')\n"
         "raise ImportError('no SuperOptiX here')\n"
     )
-    source = Path(__file__).parents[2] / "engine/src"
+    source = REPOSITORY / "engine/src"
     with engine(tmp_path, PYTHONPATH=f"{source}:{tmp_path / 'site'}") as host:
         answer = expect(Failed, host.ask(Doctor))
         assert answer.kind == "config"
@@ -152,7 +154,7 @@ def test_an_error_shows_no_key_no_path_and_no_stack(host: Engine) -> None:
     assert failed.kind == "auth"
     assert SECRET not in failed.detail
     assert len(failed.detail) <= 400
-    assert "/work" not in failed.detail
+    assert str(REPOSITORY) not in failed.detail
     assert "Traceback" not in failed.detail
 
 

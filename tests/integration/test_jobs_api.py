@@ -172,19 +172,25 @@ class TestOptimize:
     async def test_searches_compares_and_never_touches_the_current_version(
         self, client: httpx2.AsyncClient, run: RunJob
     ) -> None:
-        body = {"optimizer": "GEPA", "max_metric_calls": 60}
+        body = {"optimizer": "GEPA", "auto": "light", "repetitions": 2}
         job = await run((await client.post("/api/optimize/ada", json=body)).json()["id"])
         assert job["status"] == "completed", job
         status = (await client.get("/api/optimize/ada/status")).json()
-        assert status["verdict"] == "not_enough_data"  # three test scenarios prove nothing
         assert status["trials"][0]["number"] == 0
+        assert status["stop_reason"] == "perfect"
+        assert status["improvement_pct"] == 100.0
+        assert status["verdict"] == "not_enough_data"  # three test scenarios prove nothing
+        arms = (await client.get("/api/evaluate/ada/history")).json()["items"]
+        assert {arm["purpose"]: arm["pass_rate"] for arm in arms} == {
+            "comparison_baseline": 0.0,
+            "comparison_candidate": 1.0,
+        }
         agent = (await client.get("/api/agents/ada")).json()
-        assert agent["current_version"] == 1
-        assert agent["status"] == "dev"
-        if status["candidate_version"] is not None:
-            refused = await client.post("/api/optimize/ada/deploy", json={})
-            assert refused.status_code == 409
-            assert refused.json()["code"] == "not_shown_better"
+        assert (agent["current_version"], agent["status"]) == (1, "dev")
+        assert status["candidate_version"] == 2
+        refused = await client.post("/api/optimize/ada/deploy", json={})
+        assert refused.status_code == 409
+        assert refused.json()["code"] == "not_shown_better"
 
 
 @pytest.mark.usefixtures("ada")

@@ -123,7 +123,11 @@ def _module(spec: dict[str, Any], warnings: list[str]) -> str:
 
 
 def _warn_of_missing_parts(spec: dict[str, Any], warnings: list[str]) -> None:
-    parts = dict.fromkeys(word for key, word in _NOT_CONNECTED.items() if spec.get(key))
+    parts = dict.fromkeys(
+        word
+        for key, word in _NOT_CONNECTED.items()
+        if spec.get(key) and mapping(spec[key]).get("enabled") is not False
+    )
     warnings += [f"The playbook asks for {part}, which is not connected here." for part in parts]
     framework = spec.get("target_framework")
     if isinstance(framework, str) and framework.lower() != "dspy":
@@ -234,8 +238,7 @@ def _names(side: tuple[Field, ...]) -> str:
 def answer(request: Compile, reply: Reply) -> None:
     """Compile and validate; what SuperOptiX's validator objects to becomes a warning."""
     prepared = prepare(request.program)
-    if len(prepared.build().predictors()) != 1:
-        raise EngineFailure("playbook", "The compiled program has more than one prompt.")
+    prepared.build()
     reply.finish(
         Compiled(
             id=request.id,

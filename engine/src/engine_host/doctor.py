@@ -5,7 +5,7 @@ from importlib import metadata, util
 
 import dspy
 
-from engine_host.messages import Doctor, Doctored, OptimizerAbility
+from engine_host.messages import Doctor, Doctored, OptimizerAbility, OptimizerName
 from engine_host.wire import Reply
 
 _PACKAGES = ("superoptix", "dspy", "gepa", "litellm", "optuna", "numpy", "pydantic")
@@ -36,37 +36,25 @@ def has_optuna() -> bool:
     return util.find_spec("optuna") is not None
 
 
+_NOTES: dict[OptimizerName, str] = {
+    "GEPA": "Rewrites the prompt from feedback; learns the most from few scenarios.",
+    "MIPROv2": "Searches over proposed prompts and sets of worked examples.",
+    "BootstrapFewShot": "Adds worked examples to the prompt; cheap, and the prompt grows.",
+    "SIMBA": "Adds rules and examples learned from better and worse answers.",
+}
+
+
 def _optimizers() -> list[OptimizerAbility]:
-    replay = "after a crash it repeats its steps with the answers already paid for"
+    """All of them resume: their finished calls are in the journal, and their choices are seeded."""
     return [
         OptimizerAbility(
-            name="GEPA",
-            available=hasattr(dspy, "GEPA"),
+            name=name,
+            available=hasattr(dspy, name) and (name != "MIPROv2" or has_optuna()),
             resumes=True,
             stops=True,
-            note="Rewrites the prompt from feedback; learns the most from few scenarios.",
-        ),
-        OptimizerAbility(
-            name="MIPROv2",
-            available=hasattr(dspy, "MIPROv2") and has_optuna(),
-            resumes=False,
-            stops=True,
-            note=f"Searches over proposed prompts and examples; {replay}.",
-        ),
-        OptimizerAbility(
-            name="BootstrapFewShot",
-            available=hasattr(dspy, "BootstrapFewShot"),
-            resumes=False,
-            stops=True,
-            note=f"Adds worked examples to the prompt; cheap, and the prompt grows; {replay}.",
-        ),
-        OptimizerAbility(
-            name="SIMBA",
-            available=hasattr(dspy, "SIMBA"),
-            resumes=False,
-            stops=True,
-            note=f"Adds rules learned from better and worse answers; needs several train scenarios; {replay}.",
-        ),
+            note=note,
+        )
+        for name, note in _NOTES.items()
     ]
 
 

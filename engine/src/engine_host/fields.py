@@ -45,7 +45,7 @@ def read(spec: dict[str, Any], warnings: list[str]) -> tuple[list[Field], list[F
     """Inputs and outputs as SuperOptiX would resolve them, refusing what could not work."""
     try:
         inputs, outputs = vendor.signature_fields(spec)
-    except (TypeError, AttributeError, ValueError) as error:
+    except (TypeError, AttributeError, ValueError, RecursionError) as error:
         raise EngineFailure(
             "playbook", "The declared input or output fields cannot be read."
         ) from error

@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary, finalize
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from engine_host.errors import EngineFailure
+from engine_host.errors import EngineFailure, Halt
 from engine_host.messages import Usage
 
 
@@ -60,6 +60,7 @@ class Journal:
         self._total = Usage(cost_usd=0.0)
         self._dearest: dict[str, tuple[float, int]] = {}
         self._file: int | None = None
+        self._size = 0
         if directory is not None:
             self._file = self._open(directory / "calls.jsonl")
 
@@ -71,9 +72,19 @@ class Journal:
         path = private(directory)
         with cls._sharing:
             found = cls._shared.get(path)
-            if found is None:
+            if found is None or not found.is_current(path):
                 found = cls._shared[path] = cls(path)
             return found
+
+    def is_current(self, directory: Path) -> bool:
+        """Whether it knows all that is in the file, which another process may have added to."""
+        if self._file is None:
+            return True
+        ours = os.fstat(self._file)
+        with contextlib.suppress(FileNotFoundError):
+            found = (directory / "calls.jsonl").stat()
+            return found.st_ino == ours.st_ino and found.st_size == self._size
+        return False
 
     def _open(self, path: Path) -> int:
         content = path.read_bytes() if path.exists() else b""
@@ -84,6 +95,7 @@ class Journal:
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         if content and not content.endswith(b"\n"):
             os.write(file, b"\n")
+        self._size = os.fstat(file).st_size
         finalize(self, os.close, file)
         return file
 
@@ -95,8 +107,14 @@ class Journal:
         line = call.model_dump_json().encode() + b"\n"
         with self._lock:
             if self._file is not None:
-                os.write(self._file, line)
+                self._write(self._file, line)
             self._remember(call)
+
+    def _write(self, file: int, line: bytes) -> None:
+        try:
+            self._size += os.write(file, line)
+        except OSError as error:
+            raise Halt("internal", f"The journal cannot be written: {error.strerror}.") from error
 
     def _remember(self, call: Call) -> None:
         self._calls.setdefault((call.key, call.number), call)

@@ -21,6 +21,7 @@ from mission_control.api.resources import Resources, build_resources
 from mission_control.api.system.router import router as system_router
 from mission_control.core.logging import configure_logging
 from mission_control.core.settings import Settings, get_settings
+from mission_control.core.tasks import end
 
 DESCRIPTION = """See, evaluate, optimize, deploy and roll back the agents of a company.
 
@@ -43,10 +44,7 @@ def create_app(resources: Resources | None = None) -> FastAPI:
         try:
             yield
         finally:
-            for task in (reading, warming):
-                task.cancel()
-                with suppress(asyncio.CancelledError, Exception):
-                    await task
+            await end(reading, warming)
             if resources is None:
                 await held.aclose()
 

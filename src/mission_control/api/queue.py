@@ -78,4 +78,4 @@ async def enqueue(kind: JobKind, job_id: UUID) -> None:
 async def hints(redis: Redis) -> str:
     """All that waits in the queues, as one text; the id of a job is in it if its hint waits."""
     queues = {queue for _, queue in TASKS.values()}
-    return "\n".join(["".join(await redis.lrange(queue, 0, -1)) for queue in queues])
+    return "\n".join([str(await redis.lrange(queue, 0, -1)) for queue in queues])

@@ -17,6 +17,7 @@ from mission_control.api.optimize import events as optimize_events
 from mission_control.api.optimize import service as optimize
 from mission_control.api.resources import Resources
 from mission_control.core.errors import MissionControlError, NotReadyError
+from mission_control.core.tasks import end
 from mission_control.data.event_streams import EventStreams, StoredEvent, id_order
 from mission_control.data.unit_of_work import UnitOfWork
 
@@ -156,10 +157,7 @@ async def _serve(
     except (WebSocketDisconnect, RuntimeError):
         pass  # the client left while we were sending
     finally:
-        for task in (serving, leaving):
-            task.cancel()
-            with suppress(asyncio.CancelledError, Exception):
-                await task
+        await end(serving, leaving)
 
 
 async def _until_left(websocket: WebSocket) -> None:

@@ -169,6 +169,10 @@ def split_of(agent_id: str, scenario: Scenario) -> Split:
     return "train" if share < 0.5 else "validation" if share < 0.75 else "test"
 
 
+def scenarios_in(agent_id: str, playbook: Playbook, split: Split) -> list[Scenario]:
+    return [each for each in playbook.scenarios if split_of(agent_id, each) == split]
+
+
 def _invalid(errors: list[dict[str, str]]) -> PlaybookInvalidError:
     count = "1 problem" if len(errors) == 1 else f"{len(errors)} problems"
     first = f"{errors[0]['field']}: {errors[0]['message']}"

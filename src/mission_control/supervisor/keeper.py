@@ -144,7 +144,9 @@ class Keeper:
 
     async def _spawn(self) -> Child:
         try:
-            return await spawn(self.part.command, self.part.environment)
+            return await spawn(
+                self.part.command, self.part.environment, when_orphaned=self.part.when_orphaned
+            )
         except OSError as exc:
             raise PartFailedError(
                 f"{self.part.name} cannot be started: {self.part.command[0]}: {exc.strerror}.",

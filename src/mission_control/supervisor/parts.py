@@ -1,5 +1,6 @@
 """Which processes Mission Control is made of, for given settings."""
 
+import signal
 import socket
 import sys
 from collections.abc import Mapping
@@ -41,6 +42,7 @@ class Part:
     after: tuple[str, ...] = ()
     stop_step: int = 0
     grace_seconds: float = 3.0
+    when_orphaned: signal.Signals = signal.SIGTERM
     essential: bool = False
     runs_once: bool = False
     stand_in: bool = False
@@ -233,6 +235,8 @@ def _console(settings: Settings) -> Part:
         environment=_environment(_without_credentials(settings)),
         ready=answers_http(_reachable(host), port, "/_stcore/health"),
         after=("api",),
+        # Asked to end, it says so first; with nobody left to read that, it does not end.
+        when_orphaned=signal.SIGKILL,
         host=host,
         port=port,
         port_setting="MC_UI_PORT",

@@ -25,8 +25,13 @@ class Child:
     pipe: asyncio.ReadTransport
 
 
-async def spawn(command: Sequence[str], environment: Mapping[str, str]) -> Child:
-    """Start a process in a session of its own.
+async def spawn(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    when_orphaned: signal.Signals = signal.SIGTERM,
+) -> Child:
+    """Start a process in a session of its own, which gets `when_orphaned` if we are killed.
 
     The pipe is ours and not asyncio's: there, a process counts as running for as long as a
     grandchild keeps its output open.
@@ -41,7 +46,7 @@ async def spawn(command: Sequence[str], environment: Mapping[str, str]) -> Child
             env=environment,
             umask=0o077,
             start_new_session=True,  # Ctrl-C in the terminal reaches us alone; we decide the order
-            preexec_fn=dies_with_us(),
+            preexec_fn=dies_with_us(when_orphaned),
         )
     except OSError:
         os.close(reading)
@@ -79,14 +84,14 @@ def runs(pid: int, command: Sequence[str]) -> bool:
     return told.stdout.strip() == " ".join(command)
 
 
-def dies_with_us() -> Callable[[], None] | None:
+def dies_with_us(number: signal.Signals = signal.SIGTERM) -> Callable[[], None] | None:
     """A `preexec_fn` that makes the child end when we are killed. Linux alone can do it."""
     library, parent = LINUX_C_LIBRARY, os.getpid()
     if library is None:
         return None
 
     def ask_the_kernel() -> None:
-        library.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        library.prctl(PR_SET_PDEATHSIG, number)
         if os.getppid() != parent:  # it died before we asked
             os._exit(1)
 

@@ -32,8 +32,8 @@ _ENOUGH = 10
 
 def answer(request: Optimize, reply: Reply) -> None:
     """Search, and answer with the best measured program, or say why there is none."""
-    directory = private(request.directory)
-    clock = Clock(directory)
+    _require_enough_calls(request)
+    clock = Clock(private(request.directory))
     limits = Limits(
         cancelled=reply.cancelled.is_set,
         usd=request.budget.usd,
@@ -67,6 +67,14 @@ def answer(request: Optimize, reply: Reply) -> None:
     search.phase = "finishing"
     search.report(force=True)
     reply.finish(_answer(search, clock))
+
+
+def _require_enough_calls(request: Optimize) -> None:
+    limit, needed = request.budget.metric_calls, len(request.validation)
+    if limit is not None and limit < needed:
+        raise EngineFailure(
+            "budget", f"{limit} metric calls do not cover the {needed} validation scenarios once."
+        )
 
 
 def _search(request: Optimize, reply: Reply, meter: Meter, clock: Clock) -> Search:
@@ -109,11 +117,6 @@ def _preflight(search: Search) -> None:
 
 def _baseline(search: Search, journal: Journal) -> None:
     """Measure the starting prompt. The optimizer's own first evaluation is then in the journal."""
-    limit, needed = search.request.budget.metric_calls, len(search.request.validation)
-    if limit is not None and limit < needed:
-        raise EngineFailure(
-            "budget", f"{limit} metric calls do not cover the {needed} validation scenarios once."
-        )
     search.phase = "baseline"
     search.report(force=True)
     meter = Meter(journal, search.meter.limits)

@@ -204,12 +204,16 @@ class EvaluationWork:
 
     async def failed(self, uow: UnitOfWork, error: dict[str, Any]) -> None:
         evaluation = await self._evaluation(uow)
-        end_unmeasured(evaluation, RunStatus.FAILED, error)
+        end_unmeasured(
+            evaluation, RunStatus.FAILED, error, await uow.evaluations.results(evaluation.id)
+        )
         uow.publish(events.evaluation_failed(evaluation, error))
 
     async def cancelled(self, uow: UnitOfWork) -> None:
         evaluation = await self._evaluation(uow)
-        end_unmeasured(evaluation, RunStatus.CANCELLED, None)
+        end_unmeasured(
+            evaluation, RunStatus.CANCELLED, None, await uow.evaluations.results(evaluation.id)
+        )
         uow.publish(events.evaluation_cancelled(evaluation))
 
     async def _evaluation(self, uow: UnitOfWork) -> Evaluation:
@@ -335,7 +339,6 @@ def sum_up(evaluation: Evaluation, results: Sequence[ScenarioResult]) -> None:
     scores = [result.score for result in scored if result.score is not None]
     lexical = [r.superoptix_score for r in scored if r.superoptix_score is not None]
     latencies = [result.latency_ms for result in scored]
-    costs = [result.cost_usd for result in results]
     evaluation.status, evaluation.finished_at = RunStatus.COMPLETED, utc_now()
     evaluation.pass_rate = _mean([r.status is ScenarioStatus.PASSED for r in scored])
     evaluation.mean_score = _mean(scores)
@@ -343,14 +346,27 @@ def sum_up(evaluation: Evaluation, results: Sequence[ScenarioResult]) -> None:
     if latencies:
         evaluation.latency_p50_ms = float(np.percentile(latencies, 50))
         evaluation.latency_p95_ms = float(np.percentile(latencies, 95))
+    evaluation.cost_usd = cost_of(results)
+
+
+def cost_of(results: Sequence[ScenarioResult]) -> Decimal | None:
+    """What these runs have cost together; None ('unpriced') when the price of one is unknown."""
+    paid = [result for result in results if result.input_tokens or result.output_tokens]
+    costs = [result.cost_usd for result in paid]
     priced = [cost for cost in costs if cost is not None]
-    evaluation.cost_usd = sum(priced, Decimal(0)) if len(priced) == len(costs) else None
+    return sum(priced, Decimal(0)) if len(priced) == len(costs) else None
 
 
-def end_unmeasured(evaluation: Evaluation, status: RunStatus, error: dict[str, Any] | None) -> None:
-    """End without rates: what was stored of it stays readable, but it is no score."""
+def end_unmeasured(
+    evaluation: Evaluation,
+    status: RunStatus,
+    error: dict[str, Any] | None,
+    results: Sequence[ScenarioResult],
+) -> None:
+    """End without rates: what was stored of it stays readable and was paid, but is no score."""
     evaluation.status, evaluation.error, evaluation.finished_at = status, error, utc_now()
     evaluation.pass_rate = evaluation.mean_score = evaluation.superoptix_score = None
+    evaluation.cost_usd = cost_of(results)
 
 
 def _unreliable(errored: Sequence[ScenarioResult], *, of: int) -> SuperOptiXError:

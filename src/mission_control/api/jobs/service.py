@@ -26,6 +26,7 @@ from mission_control.api.queue import enqueue, hints
 from mission_control.api.resources import Resources
 from mission_control.core.clock import utc_now
 from mission_control.core.errors import MissionControlError
+from mission_control.core.tasks import end
 from mission_control.core.words import JobKind, JobStatus
 from mission_control.data.jobs import OPEN, Job
 from mission_control.data.pages import Cursor, Page
@@ -268,10 +269,7 @@ async def _watched(held: JobRun, work: Work) -> None:
         else:
             watching.result()
     finally:
-        for task in (working, watching):
-            task.cancel()
-            with suppress(asyncio.CancelledError, Exception):
-                await task
+        await end(working, watching)
 
 
 async def _watch(held: JobRun) -> None:

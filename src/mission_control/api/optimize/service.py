@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, cast
 from uuid import UUID, uuid4
 
@@ -10,7 +10,8 @@ import structlog
 
 from mission_control.api.agents.service import add_version, playbook_of, unified_diff
 from mission_control.api.batches import in_batches
-from mission_control.api.evaluate.service import end_unmeasured, measure, money, new_evaluation
+from mission_control.api.compare.service import compare_versions, compared_scenarios
+from mission_control.api.evaluate.service import cost_of, end_unmeasured, money
 from mission_control.api.jobs import service as jobs
 from mission_control.api.jobs.service import JobRun
 from mission_control.api.language_models import judge_model, reflection_model, task_model
@@ -30,21 +31,19 @@ from mission_control.api.optimize.schemas import (
 )
 from mission_control.core import playbook as playbooks
 from mission_control.core.clock import utc_now
-from mission_control.core.comparison import Comparison, ScenarioScore, compare
-from mission_control.core.playbook import Demonstration, Playbook, Scenario, Split, split_of
+from mission_control.core.comparison import Comparison
+from mission_control.core.playbook import Demonstration, Playbook, scenarios_in
 from mission_control.core.settings import Settings
 from mission_control.core.words import (
     AgentStatus,
-    EvaluationPurpose,
     JobKind,
     OptimizerName,
     RunStatus,
-    ScenarioStatus,
     Verdict,
     VersionOrigin,
 )
 from mission_control.data.agents import Agent, AgentVersion
-from mission_control.data.evaluations import Evaluation, ScenarioResult
+from mission_control.data.evaluations import Evaluation
 from mission_control.data.jobs import Job
 from mission_control.data.optimizations import Optimization, Trial
 from mission_control.data.pages import Cursor
@@ -66,7 +65,6 @@ log = structlog.get_logger(__name__)
 FEWEST_TRAIN = 2
 COMPARING = "comparing"
 CONCLUDED = "concluded"
-BASELINE_ARMS = (EvaluationPurpose.COMPARISON_BASELINE, EvaluationPurpose.ANCHORS_BASELINE)
 
 SearchMessage = Log | Progressed | TrialFinished | Optimized
 
@@ -141,9 +139,9 @@ async def _refuse_second(uow: UnitOfWork, agent_id: str) -> None:
 
 def _refuse_small_splits(agent_id: str, playbook: Playbook) -> None:
     train, validation, test = (
-        len(_split(agent_id, playbook, "train")),
-        len(_split(agent_id, playbook, "validation")),
-        len(_split(agent_id, playbook, "test")),
+        len(scenarios_in(agent_id, playbook, "train")),
+        len(scenarios_in(agent_id, playbook, "validation")),
+        len(scenarios_in(agent_id, playbook, "test")),
     )
     if train < FEWEST_TRAIN or not validation or not test:
         raise TooFewScenariosError(
@@ -167,10 +165,6 @@ def _budget(request: OptimizationCreate) -> Budget:
         usd=request.max_cost_usd,
         minutes=request.max_minutes,
     )
-
-
-def _split(agent_id: str, playbook: Playbook, split: Split) -> list[Scenario]:
-    return [s for s in playbook.scenarios if split_of(agent_id, s) == split]
 
 
 # -------------------------------------------------------------------- doing
@@ -230,11 +224,21 @@ async def _end(
     optimization.status, optimization.error = status, error
     optimization.phase, optimization.finished_at = status.value, utc_now()
     for evaluation in await uow.evaluations.of_job(optimization.job_id):
+        results = await uow.evaluations.results(evaluation.id)
         if evaluation.status in {RunStatus.QUEUED, RunStatus.RUNNING}:
-            end_unmeasured(evaluation, status, error)
+            end_unmeasured(evaluation, status, error, results)
+        _add_cost(optimization, evaluation, cost_of(results))
     agent = await uow.agents.get_locked(optimization.agent_id)
     if agent.status is AgentStatus.OPTIMIZING:
         agent.status = _status_after(agent, AgentStatus(optimization.previous_status))
+
+
+def _add_cost(optimization: Optimization, evaluation: Evaluation, paid: Decimal | None) -> None:
+    """The comparison is part of what the optimization cost, also when it was not finished."""
+    optimization.input_tokens += evaluation.input_tokens
+    optimization.output_tokens += evaluation.output_tokens
+    if optimization.cost_usd is not None:
+        optimization.cost_usd = None if paid is None else optimization.cost_usd + paid
 
 
 def _status_after(agent: Agent, before: AgentStatus) -> AgentStatus:
@@ -252,12 +256,14 @@ async def _search(job: JobRun, optimization: Optimization, base: AgentVersion) -
     settings = job.resources.settings
     model = task_model(settings, playbook.language_model, override=optimization.model)
     await _start(job, optimization.id)
-    test, anchors = _compared(optimization.agent_id, playbook)
+    compared = compared_scenarios(optimization.agent_id, playbook)
     budget = Budget.model_validate(optimization.budget)
     messages = job.resources.superoptix.optimize_agent(
         program_of(playbook),
-        train=[to_engine(s) for s in _split(optimization.agent_id, playbook, "train")],
-        validation=[to_engine(s) for s in _split(optimization.agent_id, playbook, "validation")],
+        train=[to_engine(s) for s in scenarios_in(optimization.agent_id, playbook, "train")],
+        validation=[
+            to_engine(s) for s in scenarios_in(optimization.agent_id, playbook, "validation")
+        ],
         optimizer=cast("OptimizerName", optimization.optimizer),
         budget=budget,
         model=model,
@@ -266,7 +272,7 @@ async def _search(job: JobRun, optimization: Optimization, base: AgentVersion) -
         seed=optimization.seed,
         concurrency=int(job.parameters.get("concurrency", 16)),
         directory=job.directory / "search",
-        reserve_calls=2 * len([*test, *anchors]) * optimization.repetitions if budget.usd else 0,
+        reserve_calls=2 * len(compared) * optimization.repetitions if budget.usd else 0,
     )
     await _store_search(job, optimization.id, base, messages)
 
@@ -434,127 +440,27 @@ async def _compare(job: JobRun, optimization_id: UUID, base: AgentVersion) -> No
     if candidate is None:
         await _conclude(job, optimization_id, _nothing_found())
         return
-    arms = await _arms(job, optimization, base, candidate)
     try:
-        for arm in arms:
-            await _measure_arm(job, optimization, arm)
+        comparison = await compare_versions(
+            job,
+            base,
+            candidate,
+            model_name=optimization.model,
+            repetitions=optimization.repetitions,
+            budget_usd=_left_by_the_search(optimization),
+        )
     except SuperOptiXError as error:
         if error.kind != "budget":
             raise
-        await _conclude(job, optimization_id, _unaffordable())
-        return
-    await _conclude(job, optimization_id, await _judge(job, arms))
+        comparison = _unaffordable()
+    await _conclude(job, optimization_id, comparison)
 
 
-@dataclass(frozen=True)
-class Arm:
-    """One version on one set of scenarios: a half of the comparison."""
-
-    evaluation: Evaluation
-    version: AgentVersion
-    scenarios: Sequence[Scenario]
-
-
-async def _arms(
-    job: JobRun, optimization: Optimization, base: AgentVersion, candidate: AgentVersion
-) -> list[Arm]:
-    """The evaluations to hold against each other: made now, or by an earlier attempt."""
-    playbook = playbook_of(base)
-    model = task_model(job.resources.settings, playbook.language_model, override=optimization.model)
-    test, anchors = _compared(optimization.agent_id, playbook)
-    wanted = [
-        (EvaluationPurpose.COMPARISON_BASELINE, base, test),
-        (EvaluationPurpose.COMPARISON_CANDIDATE, candidate, test),
-    ]
-    if anchors:
-        wanted += [
-            (EvaluationPurpose.ANCHORS_BASELINE, base, anchors),
-            (EvaluationPurpose.ANCHORS_CANDIDATE, candidate, anchors),
-        ]
-    arms: list[Arm] = []
-    async with job.step() as uow:
-        made = {each.purpose: each for each in await uow.evaluations.of_job(job.id)}
-        for purpose, version, scenarios in wanted:
-            evaluation = made.get(purpose)
-            if evaluation is None:
-                evaluation = new_evaluation(
-                    job_id=job.id,
-                    version=version,
-                    purpose=purpose,
-                    scenario_ids=[scenario.id for scenario in scenarios],
-                    repetitions=optimization.repetitions,
-                    model=model,
-                )
-                uow.evaluations.add(evaluation)
-            arms.append(Arm(evaluation, version, scenarios))
-    return arms
-
-
-def _compared(agent_id: str, playbook: Playbook) -> tuple[list[Scenario], list[Scenario]]:
-    """The test split, which decides; and the anchors outside it, which only may not break."""
-    test = _split(agent_id, playbook, "test")
-    return test, [s for s in playbook.scenarios if s.anchor and s not in test]
-
-
-async def _measure_arm(job: JobRun, optimization: Optimization, arm: Arm) -> None:
-    if arm.evaluation.status is RunStatus.COMPLETED:
-        return
-    playbook = playbook_of(arm.version)
-    await measure(
-        job,
-        arm.evaluation,
-        program=program_of(playbook),
-        scenarios=arm.scenarios,
-        model=task_model(
-            job.resources.settings, playbook.language_model, override=optimization.model
-        ),
-        concurrency=int(job.parameters.get("concurrency", 16)),
-        journal=job.directory / arm.evaluation.purpose.value,
-        cap_usd=await _money_left(job, optimization),
-    )
-
-
-async def _money_left(job: JobRun, optimization: Optimization) -> float | None:
-    """What of the budget in USD neither the search nor the other arm has used."""
+def _left_by_the_search(optimization: Optimization) -> Decimal | None:
     budget = optimization.budget.get("usd")
     if budget is None:
         return None
-    async with job.resources.unit_of_work(readonly=True) as uow:
-        spent = float((await uow.optimizations.get(optimization.id)).cost_usd or 0)
-        for evaluation in await uow.evaluations.of_job(job.id):
-            spent += float(evaluation.cost_usd or 0)
-    left = float(budget) - spent
-    if left <= 0:
-        raise SuperOptiXError("The budget is spent.", kind="budget")
-    return left
-
-
-async def _judge(job: JobRun, arms: Sequence[Arm]) -> Comparison:
-    before: list[ScenarioScore] = []
-    after: list[ScenarioScore] = []
-    async with job.resources.unit_of_work(readonly=True) as uow:
-        for arm in arms:
-            is_baseline = arm.evaluation.purpose in BASELINE_ARMS
-            scores = _scores(await uow.evaluations.results(arm.evaluation.id))
-            (before if is_baseline else after).extend(scores)
-    return compare(
-        before,
-        after,
-        anchors={s.id for arm in arms for s in arm.scenarios if s.anchor},
-        uncounted={
-            s.id for arm in arms for s in arm.scenarios
-            if arm.evaluation.purpose is EvaluationPurpose.ANCHORS_BASELINE
-        },
-    )  # fmt: skip
-
-
-def _scores(results: Sequence[ScenarioResult]) -> list[ScenarioScore]:
-    outcomes: dict[str, list[float | None]] = {}
-    for result in results:
-        measured = result.status is not ScenarioStatus.ERROR
-        passed = float(result.status is ScenarioStatus.PASSED)
-        outcomes.setdefault(result.scenario_id, []).append(passed if measured else None)
-    return [ScenarioScore(name, tuple(each)) for name, each in outcomes.items()]
+    return Decimal(str(budget)) - (optimization.cost_usd or Decimal(0))
 
 
 def _nothing_found() -> Comparison:
@@ -582,15 +488,6 @@ async def _conclude(job: JobRun, optimization_id: UUID, comparison: Comparison) 
         optimization.verdict = Verdict(comparison.verdict)
         if comparison.difference is not None:
             optimization.improvement_pct = round(100 * comparison.difference, 2)
-        for evaluation in await uow.evaluations.of_job(job.id):
-            optimization.input_tokens += evaluation.input_tokens
-            optimization.output_tokens += evaluation.output_tokens
-            if optimization.cost_usd is not None and evaluation.status is RunStatus.COMPLETED:
-                optimization.cost_usd = (
-                    None
-                    if evaluation.cost_usd is None
-                    else optimization.cost_usd + evaluation.cost_usd
-                )
         optimization.phase = CONCLUDED
 
 

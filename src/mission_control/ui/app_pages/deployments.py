@@ -9,6 +9,7 @@ from mission_control.ui.clients import api_client
 from mission_control.ui.components import badges, figures, frame
 from mission_control.ui.components.deploying import (
     deploy_button,
+    deployment_job,
     deployment_progress,
     rollback_button,
 )
@@ -17,10 +18,12 @@ from mission_control.ui.components.tables import show_rows, status_column
 
 
 def main() -> None:
-    agent = frame.need_agent()
+    agent_id = frame.need_agent().id
+    job = deployment_job(agent_id, page="deployments")
+    agent = api_client().agents.get(agent_id)
+    deployments = api_client().deployments(agent_id, limit=50).items
     frame.agent_line(agent)
-    deployments = api_client().deployments(agent.id, limit=50).items
-    busy = deployment_progress(agent, page="deployments")
+    busy = deployment_progress(job, page="deployments")
     show_standing(agent, deployments, busy=busy)
     if not busy:
         deploy_another(agent)

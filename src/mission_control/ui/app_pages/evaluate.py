@@ -24,11 +24,13 @@ ENDED = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED})
 
 
 def main() -> None:
-    agent = api_client().agents.get(frame.need_agent().id)
+    agent_id = frame.need_agent().id
+    running = open_jobs(agent_id, JobKind.EVALUATE)  # first: what is read later is never older
+    agent = api_client().agents.get(agent_id)
+    history = api_client().evaluation_history(agent_id, limit=50).items
     frame.agent_line(agent)
-    history = api_client().evaluation_history(agent.id, limit=50).items
     ask(agent, can_rerun=any(each.status in ENDED for each in history))
-    for job in open_jobs(agent.id, JobKind.EVALUATE):
+    for job in running:
         with st.container(border=True):
             st.markdown("**Evaluation in progress**")
             watch_live(job, key="evaluate")

@@ -5,6 +5,7 @@ from typing import Any, get_args
 import streamlit as st
 
 from mission_control.api.agents.schemas import AgentRead
+from mission_control.api.jobs.schemas import JobRead
 from mission_control.api.optimize.schemas import (
     OptimizationCreate,
     OptimizationDetail,
@@ -13,7 +14,11 @@ from mission_control.api.optimize.schemas import (
 from mission_control.core.words import JobKind, Level, OptimizerName, RunStatus, Verdict
 from mission_control.ui.clients import api_client
 from mission_control.ui.components import badges, figures, frame
-from mission_control.ui.components.deploying import deploy_button, deployment_progress
+from mission_control.ui.components.deploying import (
+    deploy_button,
+    deployment_job,
+    deployment_progress,
+)
 from mission_control.ui.components.jobs import open_jobs
 from mission_control.ui.components.live import show_log, watch_live
 from mission_control.ui.components.prompt_diff import prompt_diff
@@ -25,10 +30,13 @@ ENDED = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED})
 
 
 def main() -> None:
-    agent = frame.need_agent()
+    agent_id = frame.need_agent().id
+    # Jobs first: what is read after them is never older than their end.
+    running = open_jobs(agent_id, JobKind.OPTIMIZE)
+    deploying = deployment_job(agent_id, page="optimize")
+    agent = api_client().agents.get(agent_id)
+    history = api_client().optimization_history(agent_id, limit=50).items
     frame.agent_line(agent)
-    running = open_jobs(agent.id, JobKind.OPTIMIZE)
-    history = api_client().optimization_history(agent.id, limit=50).items
     ended = [each for each in history if each.status in ENDED]
     if running:
         with st.container(border=True):
@@ -36,7 +44,7 @@ def main() -> None:
     else:
         ask(agent.id, open_form=not ended)
     if ended:
-        show(agent, choose(agent.id, ended))
+        show(agent, choose(agent.id, ended), deploying)
         show_history(ended)
     elif not running:
         st.info("Not optimized yet. Start a search; it begins from the current version.")
@@ -121,13 +129,13 @@ def title(found: OptimizationRead) -> str:
     return f"{found.optimizer} from version {found.base_version}: {end} ({at})"
 
 
-def show(agent: AgentRead, found: OptimizationDetail) -> None:
+def show(agent: AgentRead, found: OptimizationDetail, deploying: JobRead | None) -> None:
     if found.error is not None:
         st.error(badges.plain(found.error.detail))
     elif found.status is RunStatus.CANCELLED:
         st.warning("Cancelled before the comparison; a candidate that was found is kept, unproven.")
     verdict_card(found)
-    if found.candidate_version is not None and not deployment_progress(agent, page="optimize"):
+    if found.candidate_version is not None and not deployment_progress(deploying, page="optimize"):
         next_step(agent, found.candidate_version, found.verdict)
     st.subheader("The search")
     search_figures(found)

@@ -65,9 +65,9 @@ DEPLOYMENTS: dict[DeploymentStatus, tuple[str, Color]] = {
 }
 _MARKDOWN = re.compile(r"[\\`*_\[\]<>$~]|:(?=[A-Za-z])|^[#+-]", re.MULTILINE)
 SCENARIOS: dict[ScenarioStatus, tuple[str, Color]] = {
-    ScenarioStatus.PASSED: ("✓ passed", "green"),
-    ScenarioStatus.FAILED: ("✗ failed", "red"),
-    ScenarioStatus.ERROR: ("! error", "orange"),
+    ScenarioStatus.PASSED: ("passed", "green"),
+    ScenarioStatus.FAILED: ("failed", "red"),
+    ScenarioStatus.ERROR: ("error", "orange"),
 }
 
 

@@ -8,7 +8,7 @@ import streamlit as st
 from mission_control.api.agents.schemas import AgentRead
 from mission_control.api.jobs.schemas import JobRead
 from mission_control.core.words import AgentType, JobKind, JobStatus, Verdict
-from mission_control.ui.api_client import ApiClient, ApiError
+from mission_control.ui.api_client import ApiError
 from mission_control.ui.clients import api_client
 from mission_control.ui.components import badges
 from mission_control.ui.components.refusals import refusals_shown
@@ -54,12 +54,18 @@ def rollback_button(agent: AgentRead, *, page: str) -> None:
                 _follow(api_client().rollback(agent.id, force=force), page=page)
 
 
-def deployment_progress(agent: AgentRead, *, page: str) -> bool:
-    """The deployment or rollback that is going on, or how the one begun here ended.
+def deployment_job(agent_id: str, *, page: str) -> JobRead | None:
+    """The deployment or rollback that is going on, or else the one begun on this page.
 
-    True while one is going on.
+    Ask for it before anything else: what is read after it is never older than its end.
     """
-    job = _open_job(api_client(), agent.id) or _begun_here(agent.id, page=page)
+    jobs = api_client().jobs.list(agent_id=agent_id, limit=20).items
+    going_on = [job for job in jobs if job.kind in DOING and job.status not in OVER]
+    return going_on[0] if going_on else _begun_here(agent_id, page=page)
+
+
+def deployment_progress(job: JobRead | None, *, page: str) -> bool:
+    """Draw how far it is, or how it ended. True while it is going on."""
     if job is None:
         return False
     if job.status not in OVER:
@@ -87,11 +93,6 @@ def _begun_here(agent_id: str, *, page: str) -> JobRead | None:
         return None
     job = api_client().jobs.get(job_id)
     return job if job.agent_id == agent_id else None
-
-
-def _open_job(client: ApiClient, agent_id: str) -> JobRead | None:
-    jobs = client.jobs.list(agent_id=agent_id, limit=20).items
-    return next((job for job in jobs if job.kind in DOING and job.status not in OVER), None)
 
 
 @st.fragment(run_every=POLL_SECONDS)

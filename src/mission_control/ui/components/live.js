@@ -326,7 +326,7 @@ function watchEvaluation(parent, data) {
     const key = JSON.stringify([result.scenario_id, result.repetition])
     if (results.has(key)) return
     results.set(key, result)
-    const row = element('tr'), word = { passed: ['passed', '✓ passed'], failed: ['failed', '✗ failed'], error: ['error-word', `! ${result.error_kind ?? 'error'}`] }[result.status]
+    const row = element('tr'), word = { passed: ['passed', 'passed'], failed: ['failed', 'failed'], error: ['error-word', `error: ${result.error_kind ?? 'unknown'}`] }[result.status]
     row.append(
       element('td', word[0], word[1]),
       element('td', 'wide', result.scenario_id),

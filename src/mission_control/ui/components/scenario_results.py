@@ -114,6 +114,6 @@ def _run(run: ScenarioResultRead) -> None:
         st.caption(f"Answer: {badges.plain(name)}")
         st.text(str(text))
     for check in run.checks:
-        mark = "✓" if check.get("passed") else "✗"
+        mark = ":green-badge[passed]" if check.get("passed") else ":red-badge[failed]"
         reason = f": {badges.plain(str(check['reason']))}" if check.get("reason") else ""
         st.markdown(f"{mark} {badges.plain(str(check['kind']))}{reason}")

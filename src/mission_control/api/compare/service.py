@@ -1,0 +1,157 @@
+"""Compares two versions of an agent on scenarios that no search has seen, and says what it shows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from mission_control.api.agents.service import playbook_of
+from mission_control.api.evaluate.service import cost_of, measure, new_evaluation
+from mission_control.api.jobs.service import JobRun
+from mission_control.api.language_models import task_model
+from mission_control.core.comparison import Comparison, ScenarioScore, compare
+from mission_control.core.playbook import Playbook, Scenario, scenarios_in
+from mission_control.core.words import EvaluationPurpose, RunStatus, ScenarioStatus
+from mission_control.data.agents import AgentVersion
+from mission_control.data.evaluations import Evaluation, ScenarioResult
+from mission_control.integrations.engine_bridge.protocol import Model
+from mission_control.integrations.errors import SuperOptiXError
+from mission_control.integrations.superoptix_client import program_of
+
+BASELINE_ARMS = (EvaluationPurpose.COMPARISON_BASELINE, EvaluationPurpose.ANCHORS_BASELINE)
+ANCHOR_ARMS = (EvaluationPurpose.ANCHORS_BASELINE, EvaluationPurpose.ANCHORS_CANDIDATE)
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One version on one set of scenarios: a part of the comparison."""
+
+    evaluation: Evaluation
+    version: AgentVersion
+    scenarios: Sequence[Scenario]
+
+
+async def compare_versions(
+    job: JobRun,
+    baseline: AgentVersion,
+    candidate: AgentVersion,
+    *,
+    model_name: str,
+    repetitions: int,
+    budget_usd: Decimal | None,
+) -> Comparison:
+    """Both versions on the same scenarios, the same number of times, in the same job.
+
+    Run again after a crash, it goes on with what was stored. Raises SuperOptiXError, of kind
+    `budget` when `budget_usd` does not suffice.
+    """
+    playbook = playbook_of(baseline)
+    model = task_model(job.resources.settings, playbook.language_model, override=model_name)
+    arms = await _arms(job, baseline, candidate, model=model, repetitions=repetitions)
+    for arm in arms:
+        if arm.evaluation.status is not RunStatus.COMPLETED:
+            await _measure_arm(job, arm, model=model, cap_usd=await _left(job, arm, budget_usd))
+    return await _judge(job, arms)
+
+
+def compared_scenarios(agent_id: str, playbook: Playbook) -> list[Scenario]:
+    """All that a comparison runs."""
+    return [*scenarios_in(agent_id, playbook, "test"), *_outer_anchors(agent_id, playbook)]
+
+
+def _outer_anchors(agent_id: str, playbook: Playbook) -> list[Scenario]:
+    """Anchors outside the test split: they may not break, but they prove nothing."""
+    test = scenarios_in(agent_id, playbook, "test")
+    return [each for each in playbook.scenarios if each.anchor and each not in test]
+
+
+async def _arms(
+    job: JobRun,
+    baseline: AgentVersion,
+    candidate: AgentVersion,
+    *,
+    model: Model,
+    repetitions: int,
+) -> list[Arm]:
+    """The evaluations to hold against each other: made now, or by an earlier attempt."""
+    playbook = playbook_of(baseline)
+    test = scenarios_in(baseline.agent_id, playbook, "test")
+    anchors = _outer_anchors(baseline.agent_id, playbook)
+    wanted = [
+        (EvaluationPurpose.COMPARISON_BASELINE, baseline, test),
+        (EvaluationPurpose.COMPARISON_CANDIDATE, candidate, test),
+    ]
+    if anchors:
+        wanted += [
+            (EvaluationPurpose.ANCHORS_BASELINE, baseline, anchors),
+            (EvaluationPurpose.ANCHORS_CANDIDATE, candidate, anchors),
+        ]
+    arms: list[Arm] = []
+    async with job.step() as uow:
+        made = {each.purpose: each for each in await uow.evaluations.of_job(job.id)}
+        for purpose, version, scenarios in wanted:
+            evaluation = made.get(purpose) or new_evaluation(
+                job_id=job.id,
+                version=version,
+                purpose=purpose,
+                scenario_ids=[scenario.id for scenario in scenarios],
+                repetitions=repetitions,
+                model=model,
+            )
+            uow.evaluations.add(evaluation)
+            arms.append(Arm(evaluation, version, scenarios))
+    return arms
+
+
+async def _measure_arm(job: JobRun, arm: Arm, *, model: Model, cap_usd: float | None) -> None:
+    await measure(
+        job,
+        arm.evaluation,
+        program=program_of(playbook_of(arm.version)),
+        scenarios=arm.scenarios,
+        model=model,
+        concurrency=int(job.parameters.get("concurrency", 16)),
+        journal=job.directory / arm.evaluation.purpose.value,
+        cap_usd=cap_usd,
+    )
+
+
+async def _left(job: JobRun, arm: Arm, budget_usd: Decimal | None) -> float | None:
+    """What of the budget the other arms have not used."""
+    if budget_usd is None:
+        return None
+    async with job.resources.unit_of_work(readonly=True) as uow:
+        for other in await uow.evaluations.of_job(job.id):
+            if other.id != arm.evaluation.id:
+                budget_usd -= cost_of(await uow.evaluations.results(other.id)) or Decimal(0)
+    if budget_usd <= 0:
+        raise SuperOptiXError("The budget is spent.", kind="budget")
+    return float(budget_usd)
+
+
+async def _judge(job: JobRun, arms: Sequence[Arm]) -> Comparison:
+    before: list[ScenarioScore] = []
+    after: list[ScenarioScore] = []
+    async with job.resources.unit_of_work(readonly=True) as uow:
+        for arm in arms:
+            scores = _scores(await uow.evaluations.results(arm.evaluation.id))
+            (before if arm.evaluation.purpose in BASELINE_ARMS else after).extend(scores)
+    return compare(
+        before,
+        after,
+        anchors={each.id for arm in arms for each in arm.scenarios if each.anchor},
+        uncounted={
+            each.id
+            for arm in arms
+            for each in arm.scenarios
+            if arm.evaluation.purpose in ANCHOR_ARMS
+        },
+    )
+
+
+def _scores(results: Sequence[ScenarioResult]) -> list[ScenarioScore]:
+    outcomes: dict[str, list[float | None]] = {}
+    for result in results:
+        measured = result.status is not ScenarioStatus.ERROR
+        passed = float(result.status is ScenarioStatus.PASSED)
+        outcomes.setdefault(result.scenario_id, []).append(passed if measured else None)
+    return [ScenarioScore(name, tuple(each)) for name, each in outcomes.items()]

@@ -1,0 +1,159 @@
+"""Live events as a console gets them: each one once, in order, whatever happens to the connection."""
+
+import asyncio
+import json
+import random
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from mission_control.core.events import Event
+from mission_control.data.event_streams import EventStreams, open_redis
+from tests.e2e.harness import Api, Product, ids
+
+SEARCH = {"max_metric_calls": 120, "repetitions": 1}
+
+
+async def test_a_viewer_that_is_cut_off_ten_times_sees_each_event_once(
+    product: Product, api: Api
+) -> None:
+    agent, chance = api.import_agent("genesis", "watched"), random.Random(11)
+    steady, restless = product.watch(f"optimize/{agent}"), product.watch(f"optimize/{agent}")
+    async with steady.watching(), restless.watching():
+        await asyncio.to_thread(api.post, f"optimize/{agent}", SEARCH)
+        await steady.until_event("optimization.trial_finished")
+        left_at: set[str | None] = set()
+        for _ in range(10):
+            before = restless.connected
+            left_at.add(restless.last_id)
+            restless.drop()
+            await restless.until(lambda before=before: restless.connected > before, 10)
+            await asyncio.sleep(chance.uniform(0, 0.3))
+        await steady.until_event("optimization.completed")
+        await restless.until_event("optimization.completed", 10)
+    late = product.watch(f"optimize/{agent}", after="0-0")
+    stream = await product.stream(f"optimize:{agent}")
+    async with late.watching():
+        await late.until(lambda: len(late.events) >= len(stream), 10)
+
+    assert restless.connected == 11
+    assert len(left_at) > 3, "it was hardly ever cut off in the middle"
+    assert len(stream) > 20
+    assert steady.events == stream
+    assert restless.events == stream
+    assert late.events == stream
+    assert ids(stream) == sorted(ids(stream), key=order)
+    assert late.snapshots[0]["complete"] is True
+    assert late.snapshots[0]["data"]["optimization"]["status"] == "completed"
+
+
+async def test_an_evaluation_is_seen_scenario_by_scenario(product: Product, api: Api) -> None:
+    agent = api.import_agent("scout", "watched_evaluation")
+    viewer = product.watch(f"evaluate/{agent}")
+    async with viewer.watching():
+        await asyncio.to_thread(api.post, f"evaluate/{agent}")
+        completed = await viewer.until_event("evaluation.completed")
+
+    evaluation = api.get(f"evaluate/{agent}/latest")
+    told = [e["data"] for e in viewer.events if e["type"] == "evaluation.scenario_finished"]
+    assert viewer.kinds()[0] == "evaluation.started"
+    assert [each["done"] for each in told] == list(range(1, evaluation["scenarios"] + 1))
+    assert {each["scenario_id"] for each in told} == {
+        each["scenario_id"] for each in evaluation["results"]
+    }
+    assert completed["data"]["pass_rate"] == evaluation["pass_rate"]
+
+
+# -------------------------------------------------------------------- who is turned away
+
+
+async def closed_with(address: str, **options: Any) -> tuple[int | None, str | None]:
+    async with connect(address, proxy=None, **options) as connection:
+        with pytest.raises(ConnectionClosed):
+            await asyncio.wait_for(connection.recv(), 10)
+        return connection.close_code, connection.close_reason
+
+
+async def test_an_unknown_agent_is_closed_with_its_code(product: Product) -> None:
+    address = f"ws://127.0.0.1:{product.port}/ws"
+
+    for kind in ("optimize", "evaluate"):
+        assert await closed_with(f"{address}/{kind}/nobody") == (4004, "not_found")
+
+
+async def test_a_page_of_somebody_else_is_closed_with_its_code(product: Product, api: Api) -> None:
+    agent = api.import_agent("scout", "coveted")
+    address = f"ws://127.0.0.1:{product.port}/ws/optimize/{agent}"
+
+    for origin in ("https://evil.example", "http://127.0.0.1.evil.example:8501", "null"):
+        assert await closed_with(address, origin=origin) == (4003, "origin_not_allowed")
+    async with connect(address, proxy=None, origin=product.console) as connection:  # type: ignore[arg-type]
+        assert json.loads(await connection.recv())["type"] == "snapshot"
+
+
+async def test_a_position_that_is_none_is_refused_before_the_connection(
+    product: Product, api: Api
+) -> None:
+    agent = api.import_agent("scout", "misplaced")
+    address = f"ws://127.0.0.1:{product.port}/ws/optimize/{agent}"
+
+    for after in ("yesterday", "1", "-1-0", "1-0%0a"):
+        with pytest.raises(InvalidStatus):
+            await closed_with(f"{address}?after={after}")
+
+
+# -------------------------------------------------------------------- who is too slow
+
+
+async def test_a_viewer_that_does_not_read_is_dropped_and_can_resume(
+    product: Product, api: Api
+) -> None:
+    agent = api.import_agent("scout", "neglected")
+    address = f"ws://127.0.0.1:{product.port}/ws/optimize/{agent}"
+    async with connect(address, proxy=None, max_size=None, ping_interval=None) as connection:
+        start = json.loads(await connection.recv())
+        await publish(product, f"optimize:{agent}", events=3_000, characters=10_000)
+        await asyncio.sleep(2)  # does not read meanwhile
+        seen = [each["id"] for each in await everything_on(connection)]
+        assert connection.close_code == 4008
+        assert connection.close_reason == "too_slow"
+
+    stream = ids(await product.stream(f"optimize:{agent}"))
+    assert 0 < len(seen) < len(stream)
+    last = seen[-1] if seen else start["id"]
+    viewer = product.watch(f"optimize/{agent}", after=last)
+    async with viewer.watching():
+        await viewer.until(lambda: len(seen) + len(viewer.events) >= len(stream), 20)
+    assert seen + ids(viewer.events) == stream
+
+
+async def publish(product: Product, channel: str, *, events: int, characters: int) -> None:
+    """What a worker does, only faster than any could."""
+    redis = open_redis(product.redis)
+    try:
+        for first in range(0, events, 100):
+            batch = [
+                Event(
+                    channel=channel, type="optimization.log", data={"text": f"{n:x<{characters}}"}
+                )
+                for n in range(first, first + 100)
+            ]
+            await EventStreams(redis).publish(batch)
+    finally:
+        await redis.aclose()
+
+
+async def everything_on(connection: ClientConnection) -> list[dict[str, Any]]:
+    """What is still in the pipes, until the server closes."""
+    frames: list[dict[str, Any]] = []
+    try:
+        while True:
+            frames.append(json.loads(await asyncio.wait_for(connection.recv(), 20)))
+    except ConnectionClosed:
+        return frames
+
+
+def order(stream_id: str) -> tuple[int, ...]:
+    return tuple(map(int, stream_id.split("-")))
