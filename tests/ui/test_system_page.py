@@ -29,18 +29,22 @@ def test_an_open_job_is_cancelled(api: ServedApi, open_page: Open) -> None:
     assert console.dataframe[0].value.iloc[0]["Status"] == ["cancelled"]
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_every_page_says_what_is_a_stand_in(api: ServedApi, open_page: Open, page: str) -> None:
+def test_every_page_says_what_is_a_stand_in(api: ServedApi, open_page: Open) -> None:
     api.post("/api/agents", {"playbook": a_playbook()})
-    lines = [text.value for text in open_page(page).markdown]
-    assert any(line.startswith(":orange-badge[SANDBOX] **vapi**") for line in lines)
+    console = open_page("agents")
+    for page in PAGES:
+        console.switch_page(f"app_pages/{page}.py").run()
+        lines = [text.value for text in console.markdown]
+        assert any(line.startswith(":orange-badge[SANDBOX] **vapi**") for line in lines), page
 
 
 @pytest.mark.usefixtures("no_api")
-@pytest.mark.parametrize("page", PAGES)
-def test_without_the_api_there_is_one_banner(open_page: Open, page: str) -> None:
-    console = open_page(page)
-    assert len(console.error) == 1
-    assert console.error[0].value.startswith("The API does not answer at http")
-    assert console.button(key="frame_retry")
-    assert not console.metric
+def test_without_the_api_every_page_has_one_banner(open_page: Open) -> None:
+    console = open_page("agents")
+    for page in PAGES:
+        console.switch_page(f"app_pages/{page}.py").run()
+        (banner,) = console.error
+        assert banner.value.startswith("The API does not answer at http")
+        assert console.button(key="frame_retry")
+        assert not console.metric
+        assert not console.exception
