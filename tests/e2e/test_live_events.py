@@ -13,7 +13,7 @@ from mission_control.core.events import Event
 from mission_control.data.event_streams import EventStreams, open_redis
 from tests.e2e.harness import Api, Product, ids
 
-SEARCH = {"max_metric_calls": 120, "repetitions": 1}
+SEARCH = {"max_metric_calls": 200, "repetitions": 1}
 
 
 async def test_a_viewer_that_is_cut_off_ten_times_sees_each_event_once(
@@ -40,7 +40,7 @@ async def test_a_viewer_that_is_cut_off_ten_times_sees_each_event_once(
 
     assert restless.connected == 11
     assert len(left_at) > 3, "it was hardly ever cut off in the middle"
-    assert len(stream) > 20
+    assert len(stream) > 10
     assert steady.events == stream
     assert restless.events == stream
     assert late.events == stream

@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -38,10 +37,11 @@ TRIALS = "SELECT number, parent, accepted, validation_score, sample_score, promp
 JOBS = "SELECT status, error, lease_owner, lease_expires_at, exclusive_key FROM jobs"
 
 
-@pytest.fixture
-def slow_product(tmp_path: Path) -> Iterator[Product]:
+@pytest.fixture(scope="module")
+def slow_product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    """A product of these tests' own: nobody else would enjoy it."""
     settings = {"MC_SANDBOX_LATENCY_MS": str(LATENCY_MS), "MC_WORKER_PROCESSES": "2"}
-    with running(tmp_path, **settings) as product:
+    with running(tmp_path_factory.mktemp("storm"), **settings) as product:
         yield product
 
 
@@ -51,12 +51,13 @@ def slow_product(tmp_path: Path) -> Iterator[Product]:
 class Witness:
     """Looks into the database and the journals all the time, and remembers what it saw there."""
 
-    def __init__(self, product: Product) -> None:
+    def __init__(self, product: Product, agent: str) -> None:
         self.trials: dict[int, tuple[Any, ...]] = {}
         self.changed: list[str] = []
         self._product = product
-        self._kept = product.home / "journals"
-        self._kept.mkdir()
+        self._agent = agent
+        self._kept = product.home / "journals" / agent
+        self._kept.mkdir(parents=True)
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._look_on, daemon=True)
 
@@ -71,7 +72,7 @@ class Witness:
     def _look_on(self) -> None:
         while not self._over.wait(0.1):
             self._keep_journals()
-            self._see_trials(query(self._product, TRIALS))
+            self._see_trials(query(self._product, TRIALS, self._agent))
 
     def _keep_journals(self) -> None:
         """The product removes a finished job's journals; a second name keeps their content."""
@@ -97,10 +98,10 @@ class Witness:
         return calls
 
 
-def query(product: Product, statement: str) -> list[tuple[Any, ...]]:
+def query(product: Product, statement: str, *values: str) -> list[tuple[Any, ...]]:
     address = f"file:{product.data_dir / 'database.db'}?mode=ro"
     with closing(sqlite3.connect(address, uri=True, timeout=5)) as database:
-        return database.execute(statement).fetchall()
+        return database.execute(statement, values).fetchall()
 
 
 def lease_holder(product: Product) -> int | None:
@@ -182,8 +183,9 @@ async def test_an_optimization_survives_a_storm_of_kills(slow_product: Product) 
     product, storm = slow_product, Storm(slow_product, random.Random(SEED))
     with product.client() as api:
         api.import_agent("remus")
+    httpx2.post(f"{product.model}/stats/reset")
     first, second = product.watch("optimize/remus"), product.watch("optimize/remus")
-    with Witness(product) as witness:
+    with Witness(product, "remus") as witness:
         async with first.watching(), second.watching():
             with product.client() as api:
                 api.post("optimize/remus", {"auto": "light", "concurrency": CONCURRENCY})
@@ -217,7 +219,7 @@ def no_job_is_open(product: Product) -> None:
 
 
 def the_job_is_done(product: Product, api: Api) -> None:
-    assert query(product, JOBS) == [("completed", None, None, None, None)]
+    assert query(product, JOBS, "remus") == [("completed", None, None, None, None)]
     state = api.get("agents/remus/status")
     assert (state["status"], state["open_jobs"]) == ("dev", [])
     optimization = api.get("optimize/remus/status")
@@ -269,7 +271,7 @@ async def test_a_job_completes_after_the_supervisor_was_killed(slow_product: Pro
         api.import_agent("genesis")
         request = {"max_metric_calls": 80, "concurrency": CONCURRENCY, "repetitions": 1}
         job = api.post("optimize/genesis", request)
-    with Witness(product) as witness:
+    with Witness(product, "genesis") as witness:
         await asyncio.to_thread(
             wait_until, lambda: len(witness.trials) >= 2, 60, "the search to be under way"
         )

@@ -109,19 +109,21 @@ class EvaluationRepository:
             statement = statement.where(Evaluation.status == status)
         return await page_of(self._session, statement, Evaluation, limit=limit, cursor=cursor)
 
-    async def latest(
-        self, agent_id: str, *, purposes: Sequence[EvaluationPurpose]
+    async def newest(
+        self,
+        agent_id: str,
+        *,
+        purposes: Sequence[EvaluationPurpose],
+        status: RunStatus | None = None,
     ) -> Evaluation | None:
-        """The newest completed one among `purposes`."""
+        """The newest one among `purposes`, whatever its end unless `status` says."""
+        statement = select(Evaluation).where(
+            Evaluation.agent_id == agent_id, Evaluation.purpose.in_(purposes)
+        )
+        if status is not None:
+            statement = statement.where(Evaluation.status == status)
         return await self._session.scalar(
-            select(Evaluation)
-            .where(
-                Evaluation.agent_id == agent_id,
-                Evaluation.purpose.in_(purposes),
-                Evaluation.status == RunStatus.COMPLETED,
-            )
-            .order_by(Evaluation.created_at.desc(), Evaluation.id.desc())
-            .limit(1)
+            statement.order_by(Evaluation.created_at.desc(), Evaluation.id.desc()).limit(1)
         )
 
     async def results(self, evaluation_id: UUID) -> Sequence[ScenarioResult]:

@@ -53,6 +53,7 @@ log = structlog.get_logger(__name__)
 MAX_ERROR_SHARE = 0.2
 
 MEASUREMENTS = (EvaluationPurpose.CHECK, EvaluationPurpose.BASELINE)
+RERUN = EvaluationPurpose.RERUN
 
 
 # -------------------------------------------------------------------- asking
@@ -155,13 +156,13 @@ async def _chosen_scenarios(
 
 
 async def _to_rerun(uow: UnitOfWork, agent_id: str, what: str) -> set[str]:
-    page = await uow.evaluations.page(agent_id, limit=1, cursor=None)
-    if not page.items:
+    newest = await uow.evaluations.newest(agent_id, purposes=(*MEASUREMENTS, RERUN))
+    if newest is None:
         raise _not_evaluated(agent_id)
     wanted = {ScenarioStatus.ERROR, *([ScenarioStatus.FAILED] if what == "failed" else [])}
-    results = await uow.evaluations.results(page.items[0].id)
+    results = await uow.evaluations.results(newest.id)
     seen = {result.scenario_id for result in results}
-    never_run = {name for name in page.items[0].scenario_ids if name not in seen}
+    never_run = {name for name in newest.scenario_ids if name not in seen}
     return never_run | {result.scenario_id for result in results if result.status in wanted}
 
 
@@ -418,7 +419,9 @@ async def list_evaluations(
 async def latest_evaluation(uow: UnitOfWork, agent_id: str) -> EvaluationDetail:
     """The newest completed measurement: not a rerun, not one half of a comparison."""
     await uow.agents.get(agent_id)
-    evaluation = await uow.evaluations.latest(agent_id, purposes=MEASUREMENTS)
+    evaluation = await uow.evaluations.newest(
+        agent_id, purposes=MEASUREMENTS, status=RunStatus.COMPLETED
+    )
     if evaluation is None:
         raise _not_evaluated(agent_id)
     return await detail(uow, evaluation)

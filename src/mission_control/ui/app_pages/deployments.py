@@ -54,7 +54,8 @@ def deploy_another(agent: AgentRead) -> None:
     others = [number for number in numbers if number != agent.deployed_version]
     if not others:
         return
-    with st.expander("Deploy another version", icon=":material/publish:"):
+    title = "Deploy another version" if agent.deployed_version else "Deploy a version"
+    with st.expander(title, icon=":material/publish:"):
         version = st.selectbox("Version", others, key=f"deployments_version_{agent.id}")
         in_force = agent.deployed_version or agent.current_version
         if version != in_force:

@@ -172,8 +172,12 @@ def search_figures(found: OptimizationRead) -> None:
     st.caption(
         f"{found.optimizer}, {budget(found)}, model {badges.model(found.model)}, "
         f"reflection by {badges.model(found.reflection_model)}. Scores on validation guided the "
-        f"search and prove nothing. Ended: {badges.plain(found.stop_reason or found.status.value)}."
+        f"search and prove nothing. Ended: {ended_by(found)}."
     )
+
+
+def ended_by(found: OptimizationRead) -> str:
+    return badges.plain((found.stop_reason or found.status.value).replace("_", " "))
 
 
 def budget(found: OptimizationRead) -> str:
@@ -194,8 +198,8 @@ def show_trials(found: OptimizationDetail) -> None:
                 "Accepted": "start" if trial.number == 0 else "yes" if trial.accepted else "no",
                 "Sample": figures.score(trial.sample_score),
                 "Validation": figures.score(trial.validation_score),
-                "Metric calls": trial.metric_calls,
-                "Cost": figures.money(trial.cost_usd, measured=trial.metric_calls > 0),
+                "Calls so far": trial.metric_calls,
+                "Cost so far": figures.money(trial.cost_usd, measured=trial.metric_calls > 0),
                 "Finished": figures.moment(trial.created_at),
             }
             for trial in trials
