@@ -5,13 +5,14 @@ import pytest
 from asgi_lifespan import LifespanManager
 
 from mission_control.api.app import create_app
-from mission_control.api.resources import build_resources
+from mission_control.api.resources import Resources, build_resources
 from mission_control.core.settings import Settings
 
 NOWHERE = "http://127.0.0.1:9/v1"
 
 
-async def test_every_part_says_how_it_is(client: httpx2.AsyncClient) -> None:
+async def test_every_part_says_how_it_is(client: httpx2.AsyncClient, resources: Resources) -> None:
+    await resources.superoptix.doctor()  # started: a status does not wait for that
     status = (await client.get("/api/system/status")).json()
     states = {part["name"]: part["state"] for part in status["components"]}
     assert states["database"] == states["redis"] == states["engine"] == "ok"
