@@ -260,8 +260,8 @@ async def test_a_client_that_has_gone_was_not_answered(model_server: str) -> Non
     origin = model_server.removesuffix("/v1")
     async with httpx2.AsyncClient(base_url=origin) as client:
         before = await statistics(client)
+        body = {"model": "sandbox-slow", "messages": ASKED}
         with pytest.raises(httpx2.ReadTimeout):
-            body = {"model": "sandbox-slow", "messages": ASKED}
             await client.post("/v1/chat/completions", json=body, timeout=0.2)
         while (after := await statistics(client))["abandoned"] == before["abandoned"]:
             await asyncio.sleep(0.05)

@@ -35,6 +35,7 @@ def without_prompt(found: dict[str, Any]) -> dict[str, Any]:
     return {**rest, "model": {**found["model"], "messages": messages}}
 
 
+@pytest.mark.timeout(240)
 async def test_an_agent_is_improved_deployed_and_rolled_back(product: Product, api: Api) -> None:
     statuses: list[str] = []
 

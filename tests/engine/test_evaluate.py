@@ -35,11 +35,11 @@ CONTRADICTION = "The starter plan is ninety nine dollars a month and you can not
 COST = (100 * TASK_PRICE.input_per_million + 10 * TASK_PRICE.output_per_million) / 1e6
 
 
-def one(says: str, *checks: Check, expected: str = EXPECTED):  # noqa: ANN201
+def one(says: str, *checks: Check, expected: str = EXPECTED):
     return scenario("price", says, expected, *checks)
 
 
-def verdict(host: Engine, answer: str, *checks: Check, expected: str = EXPECTED):  # noqa: ANN201
+def verdict(host: Engine, answer: str, *checks: Check, expected: str = EXPECTED):
     """The single result for a model that gives this answer."""
     script = lambda text, name: reply(answer)  # noqa: E731
     with ScriptedModel(script) as scripted:

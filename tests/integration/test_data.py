@@ -76,14 +76,17 @@ class TestMigrations:
 
 
 def _unindexed_keys(inspector) -> list[str]:
-    missing = []
-    for table in Base.metadata.tables:
-        leading = {tuple(i["column_names"])[0] for i in inspector.get_indexes(table)}
-        leading |= {tuple(u["column_names"])[0] for u in inspector.get_unique_constraints(table)}
-        for key in inspector.get_foreign_keys(table):
-            if key["constrained_columns"][0] not in leading:
-                missing.append(f"{table}.{key['constrained_columns'][0]}")
-    return missing
+    return [
+        f"{table}.{key['constrained_columns'][0]}"
+        for table in Base.metadata.tables
+        for key in inspector.get_foreign_keys(table)
+        if key["constrained_columns"][0] not in _leading_columns(inspector, table)
+    ]
+
+
+def _leading_columns(inspector, table: str) -> set[str]:
+    found = [*inspector.get_indexes(table), *inspector.get_unique_constraints(table)]
+    return {each["column_names"][0] for each in found}
 
 
 class TestUnitOfWork:
@@ -96,11 +99,14 @@ class TestUnitOfWork:
         assert [event.type for event in bus.published] == ["first.happened", "second.happened"]
 
     async def test_an_error_stores_and_tells_nothing(self, unit, bus) -> None:
-        with pytest.raises(RuntimeError):
+        async def fail_half_way() -> None:
             async with unit() as uow:
                 await an_agent(uow)
                 uow.publish(Event(channel="c", type="agent.made"))
                 raise RuntimeError
+
+        with pytest.raises(RuntimeError):
+            await fail_half_way()
         async with unit(readonly=True) as uow:
             assert await uow.agents.find("ada") is None
         assert bus.published == []
@@ -151,7 +157,7 @@ class TestForeignKeys:
             await uow.agents.delete(await uow.agents.get("ada"))
         async with engine.connect() as connection:
             for table in ("agent_versions", "jobs", "evaluations"):
-                rows = await connection.scalar(text(f"SELECT count(*) FROM {table}"))
+                rows = await connection.scalar(text(f"SELECT count(*) FROM {table}"))  # noqa: S608
                 assert rows == 0, table
 
 

@@ -36,6 +36,13 @@ async def test_a_failed_run_is_kept_and_named(client: httpx2.AsyncClient) -> Non
     assert kept[0]["error"]["kind"] == "auth"
 
 
+async def test_what_cannot_be_stored_is_refused(client: httpx2.AsyncClient) -> None:
+    for given in ({"caller_says": "a\x00b"}, {"caller\x00says": "x"}, {}):
+        response = await client.post("/api/execute/ada", json={"input": given})
+        assert response.status_code == 422, given
+        assert response.json()["code"] == "invalid_payload"
+
+
 @pytest.mark.parametrize("given", [{"other": "x"}, {"caller_says": "x", "more": "y"}])
 async def test_input_that_does_not_fit(client: httpx2.AsyncClient, given: dict[str, str]) -> None:
     response = await client.post("/api/execute/ada", json={"input": given})

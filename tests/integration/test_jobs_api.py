@@ -12,7 +12,7 @@ from mission_control.api.jobs import service as jobs
 from mission_control.api.jobs.service import run_job
 from mission_control.api.optimize.service import OptimizationWork
 from mission_control.api.resources import Resources
-from mission_control.core.words import JobStatus
+from mission_control.core.words import JobStatus, Verdict
 from tests.builders import a_playbook
 from tests.integration.conftest import RunJob
 
@@ -218,6 +218,44 @@ class TestDeploy:
         assert (agent["status"], agent["deployed_version"]) == ("dev", None)
         newest = (await client.get("/api/agents/ada/versions")).json()["items"][0]
         assert (newest["number"], newest["origin"]) == (3, "rollback")
+
+    async def test_a_deployed_agent_keeps_its_target(
+        self, client: httpx2.AsyncClient, run: RunJob
+    ) -> None:
+        forced = await client.post("/api/optimize/ada/deploy", json={"version": 1, "force": True})
+        await run(forced.json()["id"])
+        for change in ({"type": "webhook"}, {"vapi_assistant_id": "another"}):
+            refused = await client.put("/api/agents/ada", json=change)
+            assert refused.status_code == 409, change
+            assert refused.json()["code"] == "agent_deployed"
+        assert (await client.put("/api/agents/ada", json={"type": "standalone"})).status_code == 200
+
+    async def test_a_deployment_under_way_is_not_cancelled(
+        self, client: httpx2.AsyncClient, resources: Resources, run: RunJob
+    ) -> None:
+        body = {"version": 1, "force": True}
+        job = (await client.post("/api/optimize/ada/deploy", json=body)).json()
+        async with resources.unit_of_work() as uow:
+            assert await uow.jobs.claim(UUID(job["id"]), owner="w", lease=timedelta(seconds=-1))
+        refused = await client.post(f"/api/jobs/{job['id']}/cancel")
+        assert refused.status_code == 409
+        assert refused.json()["code"] == "job_not_cancellable"
+        assert (await run(job["id"]))["status"] == "completed"
+
+    async def test_an_old_proof_is_no_proof(
+        self, client: httpx2.AsyncClient, run: RunJob, resources: Resources
+    ) -> None:
+        body = {"optimizer": "GEPA", "auto": "light", "repetitions": 1}
+        job = await run((await client.post("/api/optimize/ada", json=body)).json()["id"])
+        async with resources.unit_of_work() as uow:  # as if the test split had been larger
+            optimization = await uow.optimizations.of_job(UUID(job["id"]))
+            assert optimization is not None
+            optimization.verdict = Verdict.BETTER
+        await client.put("/api/agents/ada", json={"prompt": "Meanwhile somebody wrote this."})
+        refused = await client.post("/api/optimize/ada/deploy", json={})
+        assert refused.status_code == 409
+        assert refused.json()["code"] == "compared_with_another"
+        assert (refused.json()["compared_with"], refused.json()["in_force"]) == (1, 3)
 
 
 @pytest.mark.usefixtures("ada")

@@ -56,7 +56,7 @@ class Watched:
     async def _on_ready(self) -> None:
         self.all_ready.set()
 
-    def part(self, name: str):  # noqa: ANN201
+    def part(self, name: str):
         state = last_state(self._data_dir)
         assert state is not None
         found = state.part(name)

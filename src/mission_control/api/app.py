@@ -23,6 +23,8 @@ from mission_control.core.logging import configure_logging
 from mission_control.core.settings import Settings, get_settings
 from mission_control.core.tasks import end
 
+MAX_BODY_BYTES = 8 << 20  # a playbook may have 1 MiB; what is a little larger gets a better answer
+
 DESCRIPTION = """See, evaluate, optimize, deploy and roll back the agents of a company.
 
 Long work answers `202` with a job; its progress comes over `/ws/optimize/{agent_id}` and
@@ -53,6 +55,7 @@ def create_app(resources: Resources | None = None) -> FastAPI:
         version=version("mission-control"),
         description=DESCRIPTION,
         lifespan=lifespan,
+        max_body_size=MAX_BODY_BYTES,
     )
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=_hosts(settings))
     problems.install(app)

@@ -29,6 +29,20 @@ class AgentBusyError(ConflictError):
         )
 
 
+class AgentDeployedError(ConflictError):
+    """A deployment is in force; where it went cannot be changed under it."""
+
+    code = "agent_deployed"
+
+    def __init__(self, agent_id: str, version: int) -> None:
+        super().__init__(
+            f"Version {version} is deployed. Nothing was changed; roll back before you change the "
+            "type or the assistant of this agent.",
+            agent_id=agent_id,
+            deployed_version=version,
+        )
+
+
 class AgentIdChangedError(NotAcceptableError):
     """The playbook belongs to another agent."""
 

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Path, Query, Response
 from mission_control.api.agents import service
 from mission_control.api.agents.errors import (
     AgentBusyError,
+    AgentDeployedError,
     AgentExistsError,
     AgentIdChangedError,
     VersionChangedError,
@@ -93,7 +94,7 @@ async def get_agent(uow: ReadOnlyUow, agent_id: AgentId) -> AgentDetail:
     summary="Edit an agent",
     responses=refusals(
         NotFoundError, AgentIdChangedError, PlaybookInvalidError,
-        VersionChangedError, AgentBusyError, SuperOptiXError,
+        VersionChangedError, AgentBusyError, AgentDeployedError, SuperOptiXError,
     ),
 )  # fmt: skip
 async def update_agent(held: Held, agent_id: AgentId, request: AgentUpdate) -> AgentDetail:

@@ -7,6 +7,7 @@ import structlog
 
 from mission_control.api.agents.errors import (
     AgentBusyError,
+    AgentDeployedError,
     AgentExistsError,
     AgentIdChangedError,
     VersionChangedError,
@@ -104,6 +105,7 @@ async def _store_update(
     async with resources.unit_of_work() as uow:
         agent = await uow.agents.get_locked(current.agent_id)
         _refuse_if_changed(agent, current.number)
+        _refuse_moving_a_deployed(agent, request)
         if request.type is not None:
             agent.type = request.type
         if "vapi_assistant_id" in request.model_fields_set:
@@ -124,6 +126,16 @@ async def _store_update(
 def _refuse_if_changed(agent: Agent, based_on: int | None) -> None:
     if based_on is not None and based_on != agent.current_version:
         raise VersionChangedError(agent.current_version)
+
+
+def _refuse_moving_a_deployed(agent: Agent, request: AgentUpdate) -> None:
+    """`live` is said of a target: another target would make it a lie."""
+    moves = (request.type is not None and request.type != agent.type) or (
+        "vapi_assistant_id" in request.model_fields_set
+        and request.vapi_assistant_id != agent.vapi_assistant_id
+    )
+    if moves and agent.deployed_version is not None:
+        raise AgentDeployedError(agent.id, agent.deployed_version)
 
 
 def _edited_playbook(agent_id: str, current: AgentVersion, request: AgentUpdate) -> Playbook | None:

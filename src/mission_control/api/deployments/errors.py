@@ -30,6 +30,22 @@ class NotShownBetterError(ConflictError):
         )
 
 
+class ComparedWithAnotherError(ConflictError):
+    """The version was shown to be better, but than something else."""
+
+    code = "compared_with_another"
+
+    def __init__(self, version: int, compared_with: int, in_force: int) -> None:
+        super().__init__(
+            f"Version {version} was shown to be better than version {compared_with}, but version "
+            f"{in_force} is in force, so it was not deployed. Optimize again from there, or deploy "
+            "it all the same with `force`.",
+            version=version,
+            compared_with=compared_with,
+            in_force=in_force,
+        )
+
+
 class DeploymentRunningError(ConflictError):
     """A deployment or rollback of this agent is still going on."""
 

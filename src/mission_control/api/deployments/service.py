@@ -8,6 +8,7 @@ import structlog
 from mission_control.api.agents.service import add_version, playbook_of
 from mission_control.api.deployments import events
 from mission_control.api.deployments.errors import (
+    ComparedWithAnotherError,
     DeploymentRunningError,
     NoCandidateError,
     NothingToRollBackError,
@@ -36,6 +37,7 @@ from mission_control.core.words import (
 from mission_control.data.agents import Agent, AgentVersion
 from mission_control.data.deployments import Deployment
 from mission_control.data.jobs import Job
+from mission_control.data.optimizations import Optimization
 from mission_control.data.pages import Cursor
 from mission_control.data.unit_of_work import UnitOfWork
 from mission_control.integrations.vapi_assistant import OptimizedPrompts, Snapshot
@@ -61,8 +63,8 @@ async def request_deploy(
     )
     if earlier is not None:
         return earlier
-    version = await _version_to_deploy(uow, agent_id, request)
     in_force = await uow.agents.version(agent_id, agent.deployed_version or agent.current_version)
+    version = await _version_to_deploy(uow, request, in_force)
     job = await _submit(uow, JobKind.DEPLOY, agent_id, parameters, idempotency_key)
     is_phone_bot = agent.type is AgentType.PHONE_BOT
     uow.deployments.add(
@@ -80,9 +82,10 @@ async def request_deploy(
 
 
 async def _version_to_deploy(
-    uow: UnitOfWork, agent_id: str, request: DeployRequest
+    uow: UnitOfWork, request: DeployRequest, in_force: AgentVersion
 ) -> AgentVersion:
-    """The version asked for, or the latest candidate; only with a verdict, unless forced."""
+    """The version asked for, or the latest candidate; only if proven, unless forced."""
+    agent_id = in_force.agent_id
     latest = await uow.optimizations.latest_with_candidate(agent_id)
     if request.version is not None:
         version = await uow.agents.version(agent_id, request.version)
@@ -91,15 +94,26 @@ async def _version_to_deploy(
         version, proof = await uow.agents.version_by_id(latest.candidate_version_id), latest
     else:
         raise NoCandidateError
-    is_proven = (
+    if not request.force:
+        await _refuse_unproven(uow, version, proof, in_force)
+    return version
+
+
+async def _refuse_unproven(
+    uow: UnitOfWork, version: AgentVersion, proof: Optimization | None, in_force: AgentVersion
+) -> None:
+    """Only better than what callers hear now counts: an old comparison may be with something else."""
+    verdict = proof.verdict.value if proof is not None and proof.verdict else None
+    is_better = (
         proof is not None
         and proof.status is RunStatus.COMPLETED
         and proof.verdict is Verdict.BETTER
     )
-    if not is_proven and not request.force:
-        verdict = proof.verdict.value if proof is not None and proof.verdict else None
+    if proof is None or not is_better:
         raise NotShownBetterError(version.number, verdict)
-    return version
+    compared_with = await uow.agents.version_by_id(proof.base_version_id)
+    if compared_with.content_hash != in_force.content_hash:
+        raise ComparedWithAnotherError(version.number, compared_with.number, in_force.number)
 
 
 async def request_rollback(

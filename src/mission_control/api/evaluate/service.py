@@ -251,6 +251,9 @@ async def measure(
     async with job.step() as uow:
         stored = await uow.evaluations.get(evaluation.id)
         results = await uow.evaluations.results(evaluation.id)
+        asked = len(evaluation.scenario_ids) * evaluation.repetitions
+        if len(results) != asked:
+            raise _incomplete(len(results), of=asked)
         errored = [result for result in results if result.status is ScenarioStatus.ERROR]
         if len(errored) > MAX_ERROR_SHARE * len(results):
             raise _unreliable(errored, of=len(results))
@@ -368,6 +371,14 @@ def end_unmeasured(
     evaluation.status, evaluation.error, evaluation.finished_at = status, error, utc_now()
     evaluation.pass_rate = evaluation.mean_score = evaluation.superoptix_score = None
     evaluation.cost_usd = cost_of(results)
+
+
+def _incomplete(measured: int, *, of: int) -> SuperOptiXError:
+    return SuperOptiXError(
+        f"The engine ended after {measured} of {of} runs, so no pass rate is given. What was "
+        "measured is kept; evaluate again.",
+        kind="internal",
+    )
 
 
 def _unreliable(errored: Sequence[ScenarioResult], *, of: int) -> SuperOptiXError:

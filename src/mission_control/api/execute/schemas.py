@@ -7,9 +7,14 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from mission_control.api.agents.schemas import VersionNumber
 from mission_control.api.evaluate.schemas import ModelName
 from mission_control.api.jobs.schemas import ErrorRead
 from mission_control.core.words import ExecutionStatus
+
+# PostgreSQL stores no text that holds NUL.
+FieldName = Annotated[str, Field(max_length=64, pattern=r"^[^\x00]*$")]
+FieldText = Annotated[str, Field(max_length=100_000, pattern=r"^[^\x00]*$")]
 
 
 class ExecutionCreate(BaseModel):
@@ -20,10 +25,8 @@ class ExecutionCreate(BaseModel):
         json_schema_extra={"examples": [{"input": {"caller_says": "How much is it?"}}]},
     )
 
-    input: dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=100_000)]] = (
-        Field(min_length=1, max_length=32)
-    )
-    version: int | None = Field(default=None, ge=1)
+    input: dict[FieldName, FieldText] = Field(min_length=1, max_length=32)
+    version: VersionNumber | None = None
     model: ModelName | None = None
 
 

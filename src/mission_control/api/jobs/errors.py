@@ -16,6 +16,19 @@ class JobAlreadyFinishedError(ConflictError):
         )
 
 
+class JobNotCancellableError(ConflictError):
+    """This kind of work is not left half done."""
+
+    code = "job_not_cancellable"
+
+    def __init__(self, job_id: UUID) -> None:
+        super().__init__(
+            "A deployment or rollback under way is finished, so that it is known what callers "
+            "hear. Wait for it, then roll back if need be.",
+            job_id=str(job_id),
+        )
+
+
 class IdempotencyKeyReusedError(ConflictError):
     code = "idempotency_key_reused"
 

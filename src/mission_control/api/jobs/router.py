@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Query
 
 from mission_control.api.deps import CursorQuery, Limit, OfAgent, ReadOnlyUow, Uow
 from mission_control.api.jobs import service
-from mission_control.api.jobs.errors import JobAlreadyFinishedError
+from mission_control.api.jobs.errors import JobAlreadyFinishedError, JobNotCancellableError
 from mission_control.api.jobs.schemas import JobPage, JobRead
 from mission_control.api.problems import refusals
 from mission_control.core.errors import NotFoundError
@@ -48,7 +48,7 @@ async def get_job(uow: ReadOnlyUow, job_id: JobId) -> Job:
     status_code=202,
     response_model=JobRead,
     summary="Ask a job to end",
-    responses=refusals(NotFoundError, JobAlreadyFinishedError),
+    responses=refusals(NotFoundError, JobAlreadyFinishedError, JobNotCancellableError),
 )
 async def cancel_job(uow: Uow, job_id: JobId) -> Job:
     """The worker ends it within two seconds and keeps what was found so far."""

@@ -20,6 +20,7 @@ from mission_control.api.jobs.errors import (
     JobAlreadyFinishedError,
     JobCancelledError,
     JobGaveUpError,
+    JobNotCancellableError,
     LeaseLostError,
 )
 from mission_control.api.queue import enqueue, hints
@@ -39,6 +40,8 @@ LEASE = timedelta(seconds=30)
 RENEW_SECONDS = 5.0
 CANCEL_POLL_SECONDS = 0.4
 NEVER_STARTED_AFTER = timedelta(seconds=10)
+# Once begun, these change something outside: they end where it is known what is there.
+NEVER_HALF_DONE = (JobKind.DEPLOY, JobKind.ROLLBACK)
 MAX_ATTEMPTS_WITHOUT_PROGRESS = 5
 
 
@@ -117,6 +120,8 @@ async def request_cancel(uow: UnitOfWork, job_id: UUID) -> Job:
     job = await uow.jobs.get(job_id)
     if job.status not in OPEN:
         raise JobAlreadyFinishedError(job.id, job.status)
+    if job.kind in NEVER_HALF_DONE and job.status is JobStatus.RUNNING:
+        raise JobNotCancellableError(job.id)
     job.cancel_requested_at = job.cancel_requested_at or utc_now()
     # A queued job is ended by the worker too: one place decides how each kind ends.
     uow.after_commit(lambda: enqueue(job.kind, job.id))
@@ -149,6 +154,7 @@ class JobRun:
         self.parameters = job.parameters
         self.resources = resources
         self.owner = owner
+        self.may_be_cancelled = job.kind not in NEVER_HALF_DONE
 
     @property
     def directory(self) -> Path:
@@ -221,7 +227,8 @@ async def claim(resources: Resources, job_id: UUID) -> Job | None:
 
 async def _run_to_its_end(held: JobRun, job: Job, work: Work) -> None:
     try:
-        await held.check_cancel()
+        if held.may_be_cancelled or job.attempts == 1:
+            await held.check_cancel()
         _refuse_hopeless(job)
         await _watched(held, work)
     except (LeaseLostError, DatabaseUnavailableError):
@@ -278,7 +285,8 @@ async def _watch(held: JobRun) -> None:
     while True:
         await asyncio.sleep(CANCEL_POLL_SECONDS)
         with suppress(DatabaseUnavailableError):  # each step makes sure of the lease itself
-            await held.check_cancel()
+            if held.may_be_cancelled:
+                await held.check_cancel()
             if loop.time() >= renew_at:
                 await held.renew()
                 renew_at = loop.time() + RENEW_SECONDS

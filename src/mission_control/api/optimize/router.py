@@ -6,6 +6,7 @@ from fastapi import APIRouter, Response
 
 from mission_control.api.deployments import service as deployments
 from mission_control.api.deployments.errors import (
+    ComparedWithAnotherError,
     DeploymentRunningError,
     NoCandidateError,
     NothingToRollBackError,
@@ -106,7 +107,7 @@ async def get_optimization(
     response_model=JobRead,
     summary="Deploy the candidate",
     responses=refusals(
-        NotFoundError, NoCandidateError, NotShownBetterError,
+        NotFoundError, NoCandidateError, NotShownBetterError, ComparedWithAnotherError,
         DeploymentRunningError, IdempotencyKeyReusedError,
     ),
 )  # fmt: skip
