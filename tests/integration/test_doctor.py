@@ -56,8 +56,15 @@ async def test_the_engine_tells_its_versions(tmp_path: Path) -> None:
 async def test_a_superoptix_path_that_is_not_one_is_a_problem(tmp_path: Path) -> None:
     engine = await finding("engine", settings_for(tmp_path, superoptix_path=tmp_path))
 
-    assert engine.state == "problem"
+    assert (engine.state, engine.to_do) == ("problem", "Correct SUPEROPTIX_PATH.")
     assert "SUPEROPTIX_PATH" in engine.sentence
+
+
+async def test_a_secret_key_that_is_none_is_a_problem(tmp_path: Path) -> None:
+    key = await finding("secret key", settings_for(tmp_path, mc_secret_key=HIDDEN))
+
+    assert key.state == "problem"
+    assert "MC_SECRET_KEY is not a Fernet key" in key.sentence
 
 
 async def test_a_migrated_database_is_fine_and_an_older_one_is_not(

@@ -428,16 +428,66 @@ async def test_an_external_redis_that_is_not_there_is_refused_without_its_passwo
     assert "hunter2" not in said
 
 
-def test_settings_that_cannot_be_used_are_one_line_and_exit_code_2(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MC_API_PORT", "many"),
+        ("MC_MODEL_PRICES", "{hunter2"),
+        ("OPENAI_BASE_URL", "hunter2"),
+        ("VAPI_BASE_URL", "ftp://hunter2.example"),
+        ("OPENAI_BASE_URL", "http://"),
+        ("DATABASE_URL", "mysql://me:hunter2@host/name"),
+        ("DATABASE_URL", "hunter2"),
+        ("REDIS_URL", "http://:hunter2@host"),
+    ],
+)
+def test_settings_that_cannot_be_used_are_one_line_and_exit_code_2(
+    tmp_path: Path, name: str, value: str
+) -> None:
     told = subprocess.run(
         [sys.executable, "-m", "mission_control.supervisor"],
-        env={"PATH": os.defpath, "MC_API_PORT": "many", "MC_DATA_DIR": str(tmp_path)},
+        env={"PATH": os.defpath, "MC_DATA_DIR": str(tmp_path), name: value},
         cwd=tmp_path, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
     assert told.returncode == 2
     assert len(told.stderr.splitlines()) == 1
-    assert "MC_API_PORT" in told.stderr
+    assert name in told.stderr
+    assert "hunter2" not in told.stderr
+
+
+async def test_a_secret_key_that_is_none_is_refused_before_anything_starts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await run(settings_for(tmp_path, mc_secret_key="hunter2")) == 2  # noqa: S106  # not a key
+
+    said = " ".join(capsys.readouterr().out.split())
+    assert "MC_SECRET_KEY is not a Fernet key" in said
+    assert "hunter2" not in said
+
+
+def test_one_port_for_two_parts_is_refused() -> None:
+    port = free_port()
+    console = shell("console", "", port=port, port_setting="MC_UI_PORT")
+
+    with pytest.raises(PortTakenError, match=r"both api and console\. Set MC_UI_PORT"):
+        refuse_taken_ports(
+            [shell("redis", ""), shell("beat", ""), shell("api", "", port=port), console]
+        )
+
+
+def test_a_database_that_is_away_is_said_in_one_line(tmp_path: Path) -> None:
+    url = f"postgresql://me:hunter2@127.0.0.1:{free_port()}/name"
+    told = subprocess.run(
+        [sys.executable, "-m", "mission_control.supervisor.migrations"],
+        env={"PATH": os.defpath, "MC_DATA_DIR": str(tmp_path), "DATABASE_URL": url},
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert told.returncode == 1
+    assert len(told.stderr.splitlines()) == 1
+    assert "Connection refused" in told.stderr
+    assert "hunter2" not in told.stderr
 
 
 def test_port_zero_becomes_a_free_port_that_the_parts_are_told(tmp_path: Path) -> None:

@@ -157,6 +157,24 @@ def test_fields_that_are_wrong_are_named(capsys: pytest.CaptureFixture[str]) -> 
     assert capsys.readouterr().err == "It cannot be kept. (max_cost_usd: gpt-9 is unpriced)\n"
 
 
+def test_what_the_sentence_says_already_is_not_said_twice(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    errors = [{"field": "yaml", "message": "Line 2."}]
+    with pytest.raises(typer.Exit), reporting(Screen()):
+        raise ApiProblemError(
+            422, "playbook_invalid", "Not saved. yaml: Line 2.", {"errors": errors}
+        )
+    assert capsys.readouterr().err == "Not saved. yaml: Line 2.\n"
+
+
+@pytest.mark.parametrize(("kind", "exit_code"), [("playbook", 2), ("auth", 3)])
+def test_a_playbook_that_the_engine_refuses_is_a_refusal(kind: str, exit_code: int) -> None:
+    with pytest.raises(typer.Exit) as ended, reporting(Screen()):
+        raise ApiProblemError(424, "superoptix_failed", "It did not compile.", {"kind": kind})
+    assert ended.value.exit_code == exit_code
+
+
 def test_an_interruption_ends_with_130(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(typer.Exit) as ended, reporting(Screen()):
         raise KeyboardInterrupt

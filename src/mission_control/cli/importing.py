@@ -9,10 +9,9 @@ from rich.text import Text
 
 from mission_control.cli import rendering
 from mission_control.cli.session import FAILED, CommandError, Session
+from mission_control.core.safe_yaml import MAX_BYTES
 from mission_control.core.words import AgentType
 from mission_control.ui.api_client import ApiProblemError
-
-LARGEST_FILE = 4 * 1024 * 1024
 
 
 def read(file: str) -> str:
@@ -20,8 +19,10 @@ def read(file: str) -> str:
     try:
         if file == "-":
             return sys.stdin.read()
-        if (size := Path(file).stat().st_size) > LARGEST_FILE:
-            raise CommandError(f"{file} is {size} bytes; at most {LARGEST_FILE} are read.")
+        if (size := Path(file).stat().st_size) > MAX_BYTES:
+            raise CommandError(
+                f"{file} is {size} bytes; a playbook may have {MAX_BYTES}. Nothing was sent."
+            )
         return Path(file).read_text(encoding="utf-8")
     except OSError as exc:
         raise CommandError(f"{file} cannot be read: {exc.strerror}. Nothing was sent.") from None

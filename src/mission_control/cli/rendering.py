@@ -207,8 +207,19 @@ def comparison(found: OptimizationDetail) -> list[RenderableType]:
         ("cost", money(found.cost_usd, is_final=found.status is RunStatus.COMPLETED)),
     ])  # fmt: skip
     sentence = Text(f"\n{numbers['sentence']}\n") if numbers else Text()
-    changes = diff(found.diff) if found.diff else Text("The prompt is unchanged.", "dim")
-    return [shown, sentence, changes]
+    return [shown, sentence, *_changes(found)]
+
+
+def _changes(found: OptimizationDetail) -> list[Text]:
+    if found.candidate_version is None:
+        return []
+    if found.diff:
+        return [diff(found.diff)]
+    shown = f"`mission-control agents diff {found.agent_id}"
+    versions = f"{found.base_version} {found.candidate_version}`"
+    return [
+        Text(f"The prompt is unchanged; the examples with it are not: {shown} {versions}.", "dim")
+    ]
 
 
 def _candidate(found: OptimizationDetail) -> str:

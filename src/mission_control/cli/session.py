@@ -143,11 +143,13 @@ def _end(screen: Screen, error: CommandError) -> NoReturn:
 
 
 def _of_problem(problem: ApiProblemError) -> CommandError:
-    wrong = "; ".join(f"{field}: {message}" for field, message in problem.errors)
+    each = (f"{field}: {message}" for field, message in problem.errors)
+    wrong = "; ".join(one for one in each if one not in problem.detail)
     message = f"{problem.detail} ({wrong})" if wrong else problem.detail
     if "job_id" in problem.fields:
         message += f" (job {problem.fields['job_id']})"
-    if problem.status in DEPENDENCY_STATUSES:
+    blames_the_playbook = problem.fields.get("kind") == "playbook"
+    if problem.status in DEPENDENCY_STATUSES and not blames_the_playbook:
         exit_code = UNAVAILABLE
     else:
         exit_code = REFUSED if problem.status < 500 else FAILED

@@ -6,16 +6,23 @@ import os
 import tempfile
 from functools import lru_cache
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from dotenv import dotenv_values
 from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableError
 
 from mission_control.core.errors import MissionControlError
 
 PREFIX = "MC_"
 UNIX_SOCKET_PATH_LIMIT = 100  # bytes; the kernel takes 107
+DRIVERS = {
+    "sqlite": "sqlite+aiosqlite",
+    "postgres": "postgresql+psycopg",
+    "postgresql": "postgresql+psycopg",
+}
 
 
 class SettingsError(MissionControlError):
@@ -78,6 +85,30 @@ class Settings(BaseSettings):
     def _empty_means_unset(cls, value: object) -> object:
         return None if value == "" else value
 
+    @field_validator("vapi_base_url", "close_base_url", "openai_base_url")
+    @classmethod
+    def _must_be_a_web_address(cls, value: str | None) -> str | None:
+        if value is not None and not _is_web_address(value):
+            raise PydanticCustomError("web_address", "It must begin with http:// or https://")
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _must_be_a_known_database(cls, value: str | None) -> str | None:
+        # The value itself is not repeated: it may hold a password.
+        if value is not None and not value.startswith(_schemes(*DRIVERS, *DRIVERS.values())):
+            raise PydanticCustomError(
+                "database", "It must begin with postgresql:// or sqlite:///; no other is supported"
+            )
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _must_be_a_redis(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(_schemes("redis", "rediss", "unix")):
+            raise PydanticCustomError("redis", "It must begin with redis://, rediss:// or unix://")
+        return value
+
     # ---------------------------------------------------------------- where things are
 
     @property
@@ -90,12 +121,7 @@ class Settings(BaseSettings):
         if self.database_url is None:
             return f"sqlite+aiosqlite:///{self.data_dir / 'database.db'}"
         scheme, _, rest = self.database_url.partition("://")
-        driver = {
-            "sqlite": "sqlite+aiosqlite",
-            "postgres": "postgresql+psycopg",
-            "postgresql": "postgresql+psycopg",
-        }.get(scheme, scheme)
-        return f"{driver}://{rest}"
+        return f"{DRIVERS.get(scheme, scheme)}://{rest}"
 
     @property
     def redis_socket(self) -> Path:
@@ -173,6 +199,18 @@ class Settings(BaseSettings):
         return SANDBOX_PRICE if self.model_is_stand_in else None
 
 
+def _is_web_address(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname)
+    except ValueError:
+        return False
+
+
+def _schemes(*names: str) -> tuple[str, ...]:
+    return tuple(f"{name}://" for name in names)
+
+
 def _as_text(value: object) -> str:
     if isinstance(value, SecretStr):
         return value.get_secret_value()
@@ -195,6 +233,8 @@ def load_settings() -> Settings:
             f"{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in exc.errors()
         )
         raise SettingsError(f"Setting cannot be used: {wrong}.") from None
+    except UnreadableError:  # only what is written as JSON can be unreadable
+        raise SettingsError("Setting cannot be used: MC_MODEL_PRICES: It is not JSON.") from None
 
 
 def inherited(*names: str) -> dict[str, str]:

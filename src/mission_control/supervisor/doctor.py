@@ -17,6 +17,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 import mission_control
+from mission_control.core.encryption import KEY_FILE, Vault
 from mission_control.core.errors import MissionControlError
 from mission_control.core.settings import Settings
 from mission_control.data.engine import create_engine
@@ -32,6 +33,7 @@ from mission_control.supervisor.readiness import answers_redis
 from mission_control.supervisor.state import SupervisorState, running_state
 
 CHECK_SECONDS = 5.0
+ENGINE_SECONDS = 30.0  # a new process that imports DSPy and SuperOptiX
 OLDEST_PYTHON = (3, 11)
 LITTLE_DISK_BYTES = 1024**3
 NO_DISK_BYTES = 100 * 1024**2
@@ -63,7 +65,8 @@ Check = Callable[[Situation], Awaitable[Finding]]
 
 
 async def examine(settings: Settings, *, only: Collection[str] = ()) -> list[Finding]:
-    """Look at everything, or `only` at what is named, at once and for at most five seconds each.
+    """Look at everything, or `only` at what is named, at once and for at most five seconds each;
+    the engine, which has to be started, gets thirty.
 
     Nothing is changed, and no secret is in what is found.
     """
@@ -77,11 +80,12 @@ async def examine(settings: Settings, *, only: Collection[str] = ()) -> list[Fin
 
 
 async def _within_time(name: str, check: Check, situation: Situation) -> Finding:
+    seconds = ENGINE_SECONDS if check is _engine else CHECK_SECONDS
     try:
-        async with asyncio.timeout(CHECK_SECONDS):
+        async with asyncio.timeout(seconds):
             return await check(situation)
     except TimeoutError:
-        return Finding(name, "problem", f"No answer within {CHECK_SECONDS:.0f} seconds.")
+        return Finding(name, "problem", f"No answer within {seconds:.0f} seconds.")
     except MissionControlError as exc:
         return Finding(name, "problem", exc.message)
     except Exception as exc:  # noqa: BLE001  # the doctor reports what it cannot examine
@@ -125,6 +129,14 @@ async def _data_directory(situation: Situation) -> Finding:
             name, "warning", f"Other users can enter {directory}.", f"Run: chmod 700 {directory}"
         )
     return Finding(name, "ok", f"{directory}; {_size(free)} of disk are free.")
+
+
+async def _secret_key(situation: Situation) -> Finding:
+    settings = situation.settings
+    if settings.mc_secret_key is None and not (settings.data_dir / KEY_FILE).exists():
+        return Finding("secret key", "ok", "One is made at the first start.")
+    Vault.open(settings)
+    return Finding("secret key", "ok", "It can be used.")
 
 
 async def _ports(situation: Situation) -> Finding:
@@ -239,14 +251,19 @@ async def _engine(situation: Situation) -> Finding:
     try:
         found = await client.doctor()
     except SuperOptiXError as exc:
-        return Finding("engine", "problem", exc.message, "Run: make run")
+        return Finding("engine", "problem", exc.message, _engine_to_do(situation.settings))
     finally:
         await client.aclose()
     versions = found.versions
     told = f"SuperOptiX {versions.get('superoptix')}, DSPy {versions.get('dspy')}."
     if found.problems:
-        return Finding("engine", "problem", f"{told} {' '.join(found.problems)}", "Run: make run")
+        to_do = _engine_to_do(situation.settings)
+        return Finding("engine", "problem", f"{told} {' '.join(found.problems)}", to_do)
     return Finding("engine", "ok", told)
+
+
+def _engine_to_do(settings: Settings) -> str:
+    return "Run: make run" if settings.superoptix_path is None else "Correct SUPEROPTIX_PATH."
 
 
 async def _model(situation: Situation) -> Finding:
@@ -288,6 +305,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("python", _python),
     ("sqlite", _sqlite),
     ("data directory", _data_directory),
+    ("secret key", _secret_key),
     ("database", _database),
     ("redis", _redis),
     ("ports", _ports),

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from mission_control.core.clock import utc_now
+from mission_control.core.encryption import Vault
 from mission_control.core.errors import MissionControlError
 from mission_control.core.settings import Settings
 from mission_control.supervisor.embedded_redis import prepare_socket_directory
@@ -51,6 +52,8 @@ async def run(settings: Settings, *, on_ready: Callback | None = None) -> int:
     try:
         settings = with_free_redis_port(settings)
         with sole_supervisor(settings.data_dir):
+            # A key that is none would end API and worker, each with a traceback.
+            Vault.open(settings)
             parts = parts_for(settings)
             if settings.redis_is_embedded:
                 prepare_socket_directory(settings)
@@ -196,7 +199,15 @@ class Supervisor:
 
 def refuse_taken_ports(parts: Sequence[Part]) -> None:
     """Say which port is in the way before anything is started. Raises PortTakenError."""
+    owners: dict[int, Part] = {}
     for part in parts:
+        other = owners.setdefault(part.port, part) if part.port else part
+        if other is not part:
+            raise PortTakenError(
+                f"Port {part.port} is meant for both {other.name} and {part.name}. "
+                f"Set {part.port_setting} to another one.",
+                port=part.port,
+            )
         if not port_is_free(part):
             raise PortTakenError(
                 f"Port {part.port} for {part.name} is taken. "

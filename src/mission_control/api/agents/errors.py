@@ -11,7 +11,7 @@ class AgentExistsError(ConflictError):
     def __init__(self, agent_id: str) -> None:
         super().__init__(
             "An agent with this id exists already and was not changed. "
-            "Change it with PUT, or import under another id.",
+            "Edit that agent, or import this one under another id.",
             agent_id=agent_id,
         )
 

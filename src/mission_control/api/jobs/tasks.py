@@ -3,9 +3,11 @@
 from mission_control.api.jobs import service
 from mission_control.api.queue import celery_app, run
 from mission_control.api.resources import open_resources
+from mission_control.data.unit_of_work import DatabaseUnavailableError
 
 
-@celery_app.task(name="jobs.sweep")
+# A database that is away is logged in one line where it is noticed; the next sweep asks again.
+@celery_app.task(name="jobs.sweep", throws=(DatabaseUnavailableError,))
 def sweep() -> None:
     run(_sweep())
 

@@ -63,7 +63,8 @@ def failure(
     what, next_step = _SENTENCES[kind]
     detail = detail.strip()
     if detail and kind in _DETAIL_MATTERS:
-        what = f"{what}: {detail.rstrip('.')}"
+        said = detail.removeprefix(f"{what}: ")
+        what = f"{what}: {said.rstrip('.')}"
     fields: dict[str, Any] = {"detail": detail}
     if usage is not None:
         fields["usage"] = usage.model_dump()
