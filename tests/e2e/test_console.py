@@ -51,7 +51,6 @@ def test_an_operator_does_the_main_job_in_the_browser(
     page.goto(f"{product.console}/evaluate?agent={agent}")
     page.get_by_role("button", name="Evaluate as baseline").click()
     expect(page.get_by_text(re.compile(r"^\d+ of 55$"))).to_be_visible(timeout=SOON)
-    expect(page.get_by_text("live", exact=True)).to_be_visible()
     expect(page.get_by_test_id("stMetricLabel").filter(has_text="Pass rate")).to_be_visible(
         timeout=LONG
     )

@@ -223,7 +223,7 @@ def found_by(witness: Witness) -> list[tuple[Any, ...]]:
     return [trial[:-1] for _, trial in sorted(witness.trials.items())]
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(400)
 async def test_an_optimization_survives_a_storm_of_kills(
     slow_product: Product, calm: Witness
 ) -> None:

@@ -215,7 +215,7 @@ def _changes(found: OptimizationDetail) -> list[Text]:
         return []
     if found.diff:
         return [diff(found.diff)]
-    shown = f"`mission-control agents diff {found.agent_id}"
+    shown = f"`mission-control agents diff --playbook {found.agent_id}"
     versions = f"{found.base_version} {found.candidate_version}`"
     return [
         Text(f"The prompt is unchanged; the examples with it are not: {shown} {versions}.", "dim")

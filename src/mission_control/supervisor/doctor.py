@@ -65,10 +65,9 @@ Check = Callable[[Situation], Awaitable[Finding]]
 
 
 async def examine(settings: Settings, *, only: Collection[str] = ()) -> list[Finding]:
-    """Look at everything, or `only` at what is named, at once and for at most five seconds each;
-    the engine, which has to be started, gets thirty.
+    """Look at everything, or `only` at what is named, at once and for at most five seconds each.
 
-    Nothing is changed, and no secret is in what is found.
+    The engine has to be started for it, and gets thirty. Nothing is changed, and no secret is in what is found.
     """
     running = running_state(settings.data_dir)
     redis = running.part("redis") if running else None

@@ -354,11 +354,10 @@ def sum_up(evaluation: Evaluation, results: Sequence[ScenarioResult]) -> None:
 
 
 def cost_of(results: Sequence[ScenarioResult]) -> Decimal | None:
-    """What these runs have cost together; None ('unpriced') when the price of one is unknown."""
+    """What these runs have cost together; None when nothing was paid or a price is unknown."""
     paid = [result for result in results if result.input_tokens or result.output_tokens]
-    costs = [result.cost_usd for result in paid]
-    priced = [cost for cost in costs if cost is not None]
-    return sum(priced, Decimal(0)) if len(priced) == len(costs) else None
+    priced = [result.cost_usd for result in paid if result.cost_usd is not None]
+    return sum(priced, Decimal(0)) if paid and len(priced) == len(paid) else None
 
 
 def end_unmeasured(

@@ -237,6 +237,8 @@ def _add_cost(optimization: Optimization, evaluation: Evaluation, paid: Decimal 
     """The comparison is part of what the optimization cost, also when it was not finished."""
     optimization.input_tokens += evaluation.input_tokens
     optimization.output_tokens += evaluation.output_tokens
+    if not (evaluation.input_tokens or evaluation.output_tokens):
+        return
     if optimization.cost_usd is not None:
         optimization.cost_usd = None if paid is None else optimization.cost_usd + paid
 
