@@ -230,6 +230,16 @@ class TestDeploy:
             assert refused.json()["code"] == "agent_deployed"
         assert (await client.put("/api/agents/ada", json={"type": "standalone"})).status_code == 200
 
+    async def test_what_is_in_force_is_not_deployed_again(
+        self, client: httpx2.AsyncClient, run: RunJob
+    ) -> None:
+        body = {"version": 1, "force": True}
+        await run((await client.post("/api/optimize/ada/deploy", json=body)).json()["id"])
+        again = await client.post("/api/optimize/ada/deploy", json={"version": 1})
+        assert again.status_code == 409
+        assert again.json()["code"] == "already_in_force"
+        assert len((await client.get("/api/deployments")).json()["items"]) == 1
+
     async def test_a_deployment_under_way_is_not_cancelled(
         self, client: httpx2.AsyncClient, resources: Resources, run: RunJob
     ) -> None:

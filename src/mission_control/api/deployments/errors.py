@@ -46,6 +46,20 @@ class ComparedWithAnotherError(ConflictError):
         )
 
 
+class AlreadyInForceError(ConflictError):
+    """What is to be deployed is deployed."""
+
+    code = "already_in_force"
+
+    def __init__(self, version: int, in_force: int) -> None:
+        super().__init__(
+            f"What version {version} says is in force already, as version {in_force}; nothing was "
+            "changed. If somebody changed the target since, deploy it again with `force`.",
+            version=version,
+            in_force=in_force,
+        )
+
+
 class DeploymentRunningError(ConflictError):
     """A deployment or rollback of this agent is still going on."""
 

@@ -8,6 +8,7 @@ import structlog
 from mission_control.api.agents.service import add_version, playbook_of
 from mission_control.api.deployments import events
 from mission_control.api.deployments.errors import (
+    AlreadyInForceError,
     ComparedWithAnotherError,
     DeploymentRunningError,
     NoCandidateError,
@@ -95,6 +96,10 @@ async def _version_to_deploy(
     else:
         raise NoCandidateError
     if not request.force:
+        if version.content_hash == in_force.content_hash and await uow.deployments.standing(
+            agent_id
+        ):
+            raise AlreadyInForceError(version.number, in_force.number)
         await _refuse_unproven(uow, version, proof, in_force)
     return version
 

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Response
 
 from mission_control.api.deployments import service as deployments
 from mission_control.api.deployments.errors import (
+    AlreadyInForceError,
     ComparedWithAnotherError,
     DeploymentRunningError,
     NoCandidateError,
@@ -108,6 +109,7 @@ async def get_optimization(
     summary="Deploy the candidate",
     responses=refusals(
         NotFoundError, NoCandidateError, NotShownBetterError, ComparedWithAnotherError,
+        AlreadyInForceError,
         DeploymentRunningError, IdempotencyKeyReusedError,
     ),
 )  # fmt: skip

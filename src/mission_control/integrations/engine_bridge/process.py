@@ -50,6 +50,7 @@ LINE_CHARACTERS = 500
 _LAST_ANSWERS = (Doctored, Compiled, MarketplaceListed, Evaluated, Ran, Optimized, Failed)
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
+_PROGRESS_BAR = re.compile(r"\d%\|")  # of DSPy's; they would push out what says why
 # A model may say NUL, and PostgreSQL stores no text that holds it. (Not: a backslash before `u0000`.)
 _NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
 _PR_SET_PDEATHSIG = 1
@@ -251,7 +252,8 @@ class EngineProcess:
             if not line:
                 return
             text = self._cleaned(line.decode(errors="replace"))
-            self._last_lines.append(text)
+            if not _PROGRESS_BAR.search(text):
+                self._last_lines.append(text)
             log.debug("engine_said", pid=process.pid, text=text)
 
     def _cleaned(self, text: str) -> str:
