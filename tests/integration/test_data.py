@@ -66,8 +66,11 @@ class TestMigrations:
     def test_tables_and_migrations_agree(self, database_url: str) -> None:
         migrate.check(database_url)
 
-    def test_twice_is_once(self, database_url: str) -> None:
-        migrate.upgrade(database_url)
+    async def test_twice_is_once(self, database_url: str, engine: AsyncEngine) -> None:
+        await asyncio.to_thread(migrate.upgrade, database_url)
+        async with engine.connect() as connection:
+            revision = await connection.run_sync(migrate.revision_of)
+        assert revision == migrate.newest_revision()
 
     async def test_every_foreign_key_has_an_index(self, engine: AsyncEngine) -> None:
         async with engine.connect() as connection:
