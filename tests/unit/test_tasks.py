@@ -29,4 +29,5 @@ async def test_what_a_task_ended_with_is_nobodys_business() -> None:
 
     task = asyncio.ensure_future(fails())
     await asyncio.wait({task})
-    await end(task)
+    assert await end(task) is None  # and not the task's ValueError
+    assert isinstance(task.exception(), ValueError)

@@ -3,7 +3,6 @@
 import os
 from dataclasses import dataclass
 
-from pydantic import SecretStr
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
@@ -16,8 +15,6 @@ from mission_control.data.unit_of_work import UnitOfWork
 from mission_control.integrations.model_probe import ModelProbe, open_model_probe
 from mission_control.integrations.superoptix_client import SuperOptiXClient, open_superoptix
 from mission_control.integrations.vapi_client import VAPIClient, open_vapi
-
-SANDBOX_KEY = SecretStr("sandbox")  # the stand-in takes any key
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +54,7 @@ def build_resources(settings: Settings) -> Resources:
         streams=streams,
         bus=streams,
         superoptix=open_superoptix(settings),
-        vapi=open_vapi(settings.vapi_url, settings.vapi_api_key or SANDBOX_KEY),
+        vapi=open_vapi(settings.vapi_url, settings.vapi_key),
         model_probe=open_model_probe(settings.model_base_url, settings.openai_api_key),
         vault=Vault.open(settings),
     )

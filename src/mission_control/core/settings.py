@@ -192,6 +192,11 @@ class Settings(BaseSettings):
         given = {name.upper(): _as_text(v) for name, v in values.items() if v is not None}
         return inherited | given
 
+    @property
+    def vapi_key(self) -> SecretStr:
+        """The key to send; the stand-in takes any."""
+        return self.vapi_api_key or SecretStr("sandbox")
+
     def price_of(self, model: str) -> ModelPrice | None:
         """The configured price; the stand-in's pretended one; None for 'unpriced'."""
         if model in self.mc_model_prices:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import SecretStr
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -37,7 +36,6 @@ ENGINE_SECONDS = 30.0  # a new process that imports DSPy and SuperOptiX
 OLDEST_PYTHON = (3, 11)
 LITTLE_DISK_BYTES = 1024**3
 NO_DISK_BYTES = 100 * 1024**2
-STAND_IN_KEY = SecretStr("sandbox")  # the stand-in takes any key
 
 State = Literal["ok", "warning", "problem"]
 
@@ -289,7 +287,7 @@ async def _vapi(situation: Situation) -> Finding:
         told = "A stand-in comes with `mission-control up`."
         return Finding("vapi", "ok", told, "Set VAPI_API_KEY for the real one.", stand_in=True)
     try:
-        async with open_vapi(settings.vapi_url, settings.vapi_api_key or STAND_IN_KEY) as client:
+        async with open_vapi(settings.vapi_url, settings.vapi_key) as client:
             await client.check()
     except MissionControlError as exc:
         to_do = "Check VAPI_API_KEY and VAPI_BASE_URL."
