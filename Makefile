@@ -15,7 +15,7 @@ FIND_PYTHON = for candidate in python3 python3.13 python3.12 python3.11; do \
 PYTHON = $(shell $(FIND_PYTHON))
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check lint types layers deps fmt bench browser clean
+.PHONY: help run demo test check lint types layers deps fmt bench browser clients clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 16
@@ -26,7 +26,7 @@ run: .venv/installed engine/.venv/installed ## Start Mission Control on this mac
 demo: .venv/installed engine/.venv/installed ## Show the main job, while `make run` runs in another terminal
 	@$(BIN)/mission-control demo
 
-test: .venv/installed-dev engine/.venv/installed browser ## Everything that is checked before a release
+test: .venv/installed-dev engine/.venv/installed browser clients ## Everything that is checked before a release
 	@$(MAKE) --no-print-directory lint types layers deps
 	$(BIN)/pytest
 
@@ -59,6 +59,9 @@ bench: .venv/installed-dev engine/.venv/installed ## Measure, and print tables
 
 browser: .venv/installed-dev
 	@$(BIN)/python -m tests.install_browser
+
+clients: .venv/installed-dev
+	@$(BIN)/python -m tests.install_vendor_clients
 
 clean: ## Remove what was installed and built; your ./data stays
 	rm -rf .venv engine/.venv .tools dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage

@@ -191,7 +191,10 @@ def _genesis(prompt: str) -> Assistant:
         "server": {"url": "https://hooks.northline.example/genesis"},
         "isServerUrlSecretSet": False,
         "maxDurationSeconds": 900,
-        "analysisPlan": {"summaryPlan": {"enabled": True}},
+        "analysisPlan": {
+            "summaryPlan": {"enabled": True},
+            "successEvaluationPlan": {"enabled": True, "rubric": "NumericScale"},
+        },
         "compliancePlan": {"hipaaEnabled": False, "pciEnabled": False},
         "metadata": {"owner": "intake", "webhook": True},
     }
@@ -215,6 +218,7 @@ def _scout(prompt: str) -> Assistant:
         },
         "voice": {"provider": "vapi", "voiceId": "Elliot"},
         "transcriber": {"provider": "deepgram", "model": "nova-3"},
+        "analysisPlan": {"successEvaluationPlan": {"enabled": True, "rubric": "DescriptiveScale"}},
         "artifactPlan": {"recordingEnabled": False},
         "metadata": {"owner": "research"},
     }

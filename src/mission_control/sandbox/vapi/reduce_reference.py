@@ -12,22 +12,47 @@ from typing import Any, cast
 
 Schema = dict[str, Any]
 
-ROOT = "CreateAssistantDTO"
+ROOTS = (
+    "CreateAssistantDTO",
+    "CreateCallDTO",
+    "UpdateCallDTO",
+    "DeleteCallDTO",
+    "CreateChatDTO",
+    "CreateSessionDTO",
+    "UpdateSessionDTO",
+    *(
+        f"{verb}{provider}PhoneNumberDTO"
+        for verb in ("Create", "Update")
+        for provider in ("Byo", "Telnyx", "Twilio", "Vapi", "Vonage")
+    ),
+)
 TARGET = Path(__file__).with_name("reference.json")
 LIMITS = ("minimum", "maximum", "minLength", "maxLength")
 TAGS = ("provider", "type", "kind")  # what tells the variants of a union apart
 # Whole worlds of their own that no prompt touches; they are accepted as they come.
 NOT_CHECKED = frozenset(
-    {"credentials", "workflow", "destinations", "fallbackPlan", "hooks", "structuredOutputs"}
+    {
+        "credentials",
+        "workflow",
+        "workflowOverrides",
+        "squad",
+        "squadOverrides",
+        "tools:append",
+        "destinations",
+        "fallbackDestination",
+        "fallbackPlan",
+        "hooks",
+        "structuredOutputs",
+    }
 )
 LARGEST_ENUM = 12  # longer ones (models, languages) grow every week
 
 
 def reduce_reference(openapi: Schema) -> dict[str, Schema]:
-    """The schemas that an assistant is made of, by name."""
+    """The schemas that the bodies of requests are made of, by name."""
     schemas: dict[str, Schema] = openapi["components"]["schemas"]
     reduced: dict[str, Schema] = {}
-    waiting = [ROOT]
+    waiting = [*ROOTS]
     while waiting:
         name = waiting.pop()
         if name not in reduced:
