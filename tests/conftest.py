@@ -10,6 +10,9 @@ from redis import Redis
 
 from mission_control.data.migrate import upgrade
 from tests import services
+from tests.warm_engine import WarmEngine
+
+LEADS = 120  # of the stand-ins' 29,000; the calls go with them
 
 # ------------------------------------------------------------------ Redis
 
@@ -88,9 +91,25 @@ def model_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def vapi_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Base URL of the stand-in for Vapi. It remembers: name what you make there uniquely."""
     module, directory = "mission_control.sandbox.vapi_server", tmp_path_factory.mktemp("vapi")
-    data = ("--data-file", str(directory / "vapi.json"))
-    with services.sandbox_server(module, directory, *data) as origin:
+    options = ("--data-file", str(directory / "vapi.json"), "--people", str(LEADS))
+    with services.sandbox_server(module, directory, *options) as origin:
         yield origin
+
+
+@pytest.fixture(scope="session")
+def close_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Base URL of the stand-in for Close, with the leads that the stand-in for Vapi has called."""
+    module, directory = "mission_control.sandbox.close_server", tmp_path_factory.mktemp("close")
+    with services.sandbox_server(module, directory, "--people", str(LEADS)) as origin:
+        yield origin
+
+
+@pytest.fixture(scope="session")
+def warm_engine(engine_python: Path) -> Iterator[WarmEngine]:
+    """An engine that stays warm from test to test. It has no state: share it unless you hurt it."""
+    warm = WarmEngine()
+    yield warm
+    warm.end()
 
 
 @pytest.fixture(scope="session")

@@ -40,7 +40,7 @@ class Product:
 
     home: Path
     settings: dict[str, str] = field(default_factory=dict[str, str])
-    port: int = field(default_factory=lambda: free_ports_in_a_row(4))
+    port: int = field(default_factory=lambda: free_ports_in_a_row(5))
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -49,7 +49,7 @@ class Product:
 
     @property
     def console(self) -> str:
-        return f"http://127.0.0.1:{self.port + 3}"
+        return f"http://127.0.0.1:{self.port + 4}"
 
     @property
     def origin(self) -> str:
@@ -64,6 +64,11 @@ class Product:
     def vapi(self) -> str:
         """Origin of the stand-in for Vapi."""
         return f"http://127.0.0.1:{self.port + 2}"
+
+    @property
+    def close(self) -> str:
+        """Origin of the stand-in for Close."""
+        return f"http://127.0.0.1:{self.port + 3}"
 
     @property
     def redis(self) -> str:
@@ -95,8 +100,9 @@ class Product:
             **inherited,
             "MC_DATA_DIR": str(self.data_dir),
             "MC_API_PORT": str(self.port),
-            "MC_UI_PORT": str(self.port + 3),
+            "MC_UI_PORT": str(self.port + 4),
             "MC_DEMO": "0",
+            "MC_SANDBOX_LEADS": "300",
             "TMPDIR": str(temporary),  # by which even an orphan is known to be ours
             **self.settings,
         }

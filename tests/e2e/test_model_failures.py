@@ -135,15 +135,17 @@ async def test_a_model_that_cannot_be_reached_is_said_everywhere(
 ) -> None:
     product = product_without_model
     with product.client() as api:
-        agent = api.import_agent("genesis")
+        agents = api.import_agent("genesis"), api.import_agent("genesis", "searching")
 
-        evaluated = await evaluate(product, api, agent)
-        searched = await optimize(product, api, agent)
+        evaluated, searched = await asyncio.gather(
+            evaluate(product, api, agents[0]), optimize(product, api, agents[1])
+        )
 
         evaluated.all_say(*UNREACHABLE)
         searched.all_say(*UNREACHABLE)
         assert evaluated.row["pass_rate"] is searched.row["verdict"] is None
-        assert api.get(f"agents/{agent}")["status"] == "dev"
+        for agent in agents:
+            assert api.get(f"agents/{agent}")["status"] == "dev"
         components = {each["name"]: each for each in api.get("system/status")["components"]}
         assert components["model"]["state"] == "degraded"
         assert components["model"]["stand_in"] is False

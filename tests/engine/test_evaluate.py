@@ -292,7 +292,7 @@ def test_cancel_answers_at_once_and_stops_the_calls(host: Engine) -> None:
 
 
 def test_a_call_that_was_paid_is_never_paid_again_not_even_after_kill_9(
-    tmp_path: Path, own: Path
+    host: Engine, tmp_path: Path, own: Path
 ) -> None:
     cases = [one(f"Hm {n}?", contains("x")) for n in range(30)]
     settings = {"journal": str(own), "concurrency": 3, "repetitions": 2}
@@ -315,15 +315,14 @@ def test_a_call_that_was_paid_is_never_paid_again_not_even_after_kill_9(
         answered_before = scripted.answered
         with (own / "calls.jsonl").open("ab") as file:
             file.write(b'{"key": "torn')  # as a kill in the middle of a write leaves it
-        with engine(tmp_path) as second:
-            finished, answer = evaluate(second, scripted.url, cases, preflight=True, **settings)
-            # 60 runs and one preflight in all; what the killed process had kept was not asked again
-            assert scripted.answered - answered_before == 61 - kept
-            total = expect(Evaluated, answer).usage
-            assert total.calls == 61
-            assert total.cost_usd == pytest.approx(61 * COST)
-            again, _ = evaluate(second, scripted.url, cases, preflight=True, **settings)
-            assert scripted.answered - answered_before == 61 - kept
+        finished, answer = evaluate(host, scripted.url, cases, preflight=True, **settings)
+        # 60 runs and one preflight in all; what the killed process had kept was not asked again
+        assert scripted.answered - answered_before == 61 - kept
+        total = expect(Evaluated, answer).usage
+        assert total.calls == 61
+        assert total.cost_usd == pytest.approx(61 * COST)
+        again, _ = evaluate(host, scripted.url, cases, preflight=True, **settings)
+        assert scripted.answered - answered_before == 61 - kept
     assert len(finished) == len(again) == 60
     calls = journal(own)
     assert len({(call["key"], call["number"]) for call in calls}) == len(calls) == 61

@@ -165,7 +165,7 @@ def test_only_declared_fields_and_no_test_scenario_reach_the_reflection(
 
 @pytest.mark.parametrize("optimizer", ["GEPA", "MIPROv2"])
 def test_after_kill_9_it_goes_on_and_pays_nothing_twice(
-    tmp_path: Path, own: Path, slow_model_server: str, optimizer: str
+    host: Engine, tmp_path: Path, own: Path, slow_model_server: str, optimizer: str
 ) -> None:
     settings: dict[str, Any] = {
         "optimizer": optimizer,
@@ -187,8 +187,7 @@ def test_after_kill_9_it_goes_on_and_pays_nothing_twice(
     kept, asked = len(journal(own)), statistics(slow_model_server)["calls"] - before
     assert 0 <= asked - kept <= 4  # only what was under way is lost
 
-    with engine(tmp_path) as second:
-        trials, answer = optimize(second, slow_model_server, own, **settings)
+    trials, answer = optimize(host, slow_model_server, own, **settings)
     optimized = expect(Optimized, answer)
     calls = journal(own)
     assert optimized.usage.calls == len(calls) > kept
@@ -198,8 +197,8 @@ def test_after_kill_9_it_goes_on_and_pays_nothing_twice(
         assert trials[number].prompt == trial.prompt
         assert trials[number].validation_score == trial.validation_score
 
-    with engine(tmp_path) as third:  # an undisturbed search in another directory comes to the same
-        _, straight = optimize(third, slow_model_server, tmp_path / "straight", **settings)
+    with engine(tmp_path) as new:  # an undisturbed search in another directory comes to the same
+        _, straight = optimize(new, slow_model_server, tmp_path / "straight", **settings)
     assert expect(Optimized, straight).prompt == optimized.prompt
     assert expect(Optimized, straight).usage == optimized.usage
     assert straight.metric_calls == optimized.metric_calls

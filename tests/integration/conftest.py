@@ -1,6 +1,7 @@
 """The API in this process, on real services, with the worker's part done by the test."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -16,14 +17,17 @@ from mission_control.api.jobs.service import run_job
 from mission_control.api.optimize.service import OptimizationWork
 from mission_control.api.queue import celery_app
 from mission_control.api.resources import Resources, build_resources
+from mission_control.api.sync.service import SyncWork
 from mission_control.core.settings import Settings
 from mission_control.core.words import JobKind
+from tests.warm_engine import SharingClient, WarmEngine
 
 WORK = {
     JobKind.EVALUATE: EvaluationWork,
     JobKind.OPTIMIZE: OptimizationWork,
     JobKind.DEPLOY: DeployWork,
     JobKind.ROLLBACK: RollbackWork,
+    JobKind.SYNC: SyncWork,
 }
 
 RunJob = Callable[[str], Awaitable[dict[str, Any]]]
@@ -31,7 +35,12 @@ RunJob = Callable[[str], Awaitable[dict[str, Any]]]
 
 @pytest.fixture
 def settings(
-    sqlite_url: str, redis_url: str, model_server: str, vapi_server: str, tmp_path: Path
+    sqlite_url: str,
+    redis_url: str,
+    model_server: str,
+    vapi_server: str,
+    close_server: str,
+    tmp_path: Path,
 ) -> Settings:
     return Settings(
         _env_file=None,
@@ -43,14 +52,18 @@ def settings(
             "openai/sandbox-1": {"input_per_million": 0.15, "output_per_million": 0.6}
         },
         vapi_base_url=vapi_server,
+        close_base_url=close_server,
         mc_data_dir=tmp_path / "data",
     )
 
 
 @pytest.fixture
-async def resources(settings: Settings) -> AsyncIterator[Resources]:
+async def resources(settings: Settings, warm_engine: WarmEngine) -> AsyncIterator[Resources]:
+    """On services of the session and a database of the test's own."""
     celery_app.conf.broker_url = settings.celery_broker  # the same server all session long
     held = build_resources(settings)
+    if settings.superoptix_path is None:
+        held = replace(held, superoptix=SharingClient(warm_engine))
     yield held
     await held.aclose()
 

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import replace
 from itertools import takewhile
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
@@ -21,14 +22,11 @@ from mission_control.api.resources import Resources, build_resources
 from mission_control.core.settings import Settings
 from mission_control.core.words import AgentStatus, AgentType, EvaluationPurpose, JobStatus
 from mission_control.data.event_streams import id_order
-from mission_control.ui.api_client import (
-    ApiClient,
-    ApiProblemError,
-    ApiUnreachableError,
-    JobNotOverError,
-)
+from mission_control.ui.api_client import ApiClient
+from mission_control.ui.api_errors import ApiProblemError, ApiUnreachableError, JobNotOverError
 from tests.builders import a_playbook, a_version, an_agent
 from tests.services import accepts, free_port
+from tests.warm_engine import SharingClient, WarmEngine
 
 ResultT = TypeVar("ResultT")
 
@@ -36,10 +34,11 @@ ResultT = TypeVar("ResultT")
 class ServedApi:
     """The API on a port of its own, in a thread; it can be stopped and started again."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, engine: WarmEngine) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._settings = settings
+        self._engine = engine
         self._resources: Resources
         self._loop: asyncio.AbstractEventLoop
 
@@ -66,7 +65,9 @@ class ServedApi:
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._resources = build_resources(self._settings)
+        self._resources = replace(
+            build_resources(self._settings), superoptix=SharingClient(self._engine)
+        )
         config = uvicorn.Config(
             create_app(self._resources),
             port=self.port,
@@ -82,9 +83,9 @@ class ServedApi:
 
 
 @pytest.fixture
-def served(settings: Settings) -> Iterator[ServedApi]:
+def served(settings: Settings, warm_engine: WarmEngine) -> Iterator[ServedApi]:
     celery_app.conf.broker_url = settings.celery_broker
-    api = ServedApi(settings)
+    api = ServedApi(settings, warm_engine)
     api.start()
     yield api
     api.stop()

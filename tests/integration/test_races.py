@@ -272,6 +272,7 @@ async def test_a_redis_that_hangs_delays_an_answer_by_seconds_only(
         release.wait(30)
 
     monkeypatch.setattr(celery_app, "send_task", hang)
+    monkeypatch.setattr(queue, "HINT_SECONDS", 0.5)
     async with asyncio.timeout(queue.HINT_SECONDS + 2):
         response = await client.post("/api/evaluate/ada", json={})
     release.set()
