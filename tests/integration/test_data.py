@@ -89,7 +89,8 @@ def _unindexed_keys(inspector) -> list[str]:
 
 def _leading_columns(inspector, table: str) -> set[str]:
     found = [*inspector.get_indexes(table), *inspector.get_unique_constraints(table)]
-    return {each["column_names"][0] for each in found}
+    primary = inspector.get_pk_constraint(table)["constrained_columns"][:1]
+    return {each["column_names"][0] for each in found} | {*primary}
 
 
 class TestUnitOfWork:

@@ -28,6 +28,18 @@ class ConflictError(MissionControlError):
     code = "conflict"
 
 
+class MalformedError(MissionControlError):
+    """It cannot be read at all."""
+
+    code = "malformed"
+
+
+class UnauthenticatedError(MissionControlError):
+    """Whoever asks has not proven who it is."""
+
+    code = "unauthenticated"
+
+
 class NotAcceptableError(MissionControlError):
     """Well formed, but not something we can do. `errors` names the fields: `{field, message}`."""
 

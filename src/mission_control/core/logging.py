@@ -35,6 +35,7 @@ QUIET = {  # chatty libraries, and the level from which they are worth reading
     "asyncio": logging.WARNING,
     "httpx2": logging.WARNING,
     "httpcore2": logging.WARNING,
+    "mcp.client": logging.CRITICAL,  # a memory server's every bad message, whole; we say what matters
     "sqlalchemy.engine": logging.WARNING,
     "watchdog": logging.WARNING,
 }

@@ -44,13 +44,17 @@ class Check(_Part):
 
 
 class Scenario(_Part):
-    """One case. `split=None`: decided by `split_of`. `anchor`: it may never break."""
+    """One case. `split=None`: decided by `split_of`. `anchor`: it may never break.
+
+    `draft`: nobody has said yet that what it expects is right, so nothing is measured by it.
+    """
 
     id: str
     description: str
     tags: list[str]
     split: Split | None
     anchor: bool
+    draft: bool = False
     input: dict[str, str]
     expected: dict[str, str]
     checks: list[Check]
@@ -80,9 +84,15 @@ class Playbook(_Part):
     description: str
     tags: list[str]
     prompt: str | None
+    first_message: str | None  # what a phone bot says first; None leaves what the target has
     demonstrations: list[Demonstration]
     language_model: LanguageModel
     scenarios: list[Scenario]
+
+    @property
+    def reviewed(self) -> list[Scenario]:
+        """The scenarios that count: all but the drafts."""
+        return [each for each in self.scenarios if not each.draft]
 
 
 # SuperOptiX's own lexical score decides where an author declared nothing.
@@ -170,7 +180,8 @@ def split_of(agent_id: str, scenario: Scenario) -> Split:
 
 
 def scenarios_in(agent_id: str, playbook: Playbook, split: Split) -> list[Scenario]:
-    return [each for each in playbook.scenarios if split_of(agent_id, each) == split]
+    """The reviewed scenarios of a split."""
+    return [each for each in playbook.reviewed if split_of(agent_id, each) == split]
 
 
 def _invalid(errors: list[dict[str, str]]) -> PlaybookInvalidError:
@@ -191,7 +202,8 @@ class _Reading:
     def playbook(self, data: dict[str, Any]) -> Playbook | None:
         metadata, spec = data["metadata"], data["spec"]
         agent_id = self._agent_id(metadata)
-        prompt = self._prompt(spec)
+        prompt = self._text_that_says_something(spec, "prompt")
+        first_message = self._text_that_says_something(spec, "first_message")
         demonstrations = self.demonstrations(spec)
         language_model = self.language_model(spec)
         scenarios = self.scenarios(spec)
@@ -206,6 +218,7 @@ class _Reading:
             description=_text(metadata.get("description")) or "",
             tags=tags,
             prompt=prompt,
+            first_message=first_message,
             demonstrations=demonstrations,
             language_model=language_model,
             scenarios=scenarios,
@@ -276,11 +289,11 @@ class _Reading:
         )
         return ""
 
-    def _prompt(self, spec: Mapping[str, Any]) -> str | None:
-        prompt = spec.get("prompt")
-        if prompt is None or (isinstance(prompt, str) and prompt.strip()):
-            return prompt
-        self._refuse("spec.prompt", "It must be text that says something, or be left out.")
+    def _text_that_says_something(self, spec: Mapping[str, Any], name: str) -> str | None:
+        text = spec.get(name)
+        if text is None or (isinstance(text, str) and text.strip()):
+            return text
+        self._refuse(f"spec.{name}", "It must be text that says something, or be left out.")
         return None
 
     def _scenario(self, raw: object, where: str, outputs: set[str]) -> Scenario | None:
@@ -300,7 +313,8 @@ class _Reading:
             "description": _text(scenario.get("description")) or "",
             "tags": self._texts(scenario.get("tags"), f"{where}.tags"),
             "split": self._split(scenario, where),
-            "anchor": self._anchor(scenario, where),
+            "anchor": self._flag(scenario, "anchor", where),
+            "draft": self._flag(scenario, "draft", where),
             "input": self._fields(scenario.get("input"), f"{where}.input"),
             "expected": expected,
             "checks": self._checks(scenario, where, {*expected, *outputs}),
@@ -315,11 +329,11 @@ class _Reading:
             self._refuse(f"{where}.split", "It must be train, validation or test, or be left out.")
         return None
 
-    def _anchor(self, scenario: Mapping[str, Any], where: str) -> bool:
-        anchor = scenario.get("anchor", False)
-        if not isinstance(anchor, bool):
-            self._refuse(f"{where}.anchor", "It must be true or false.")
-        return anchor is True
+    def _flag(self, scenario: Mapping[str, Any], name: str, where: str) -> bool:
+        flag = scenario.get(name, False)
+        if not isinstance(flag, bool):
+            self._refuse(f"{where}.{name}", "It must be true or false.")
+        return flag is True
 
     def _checks(self, scenario: Mapping[str, Any], where: str, fields: set[str]) -> list[Check]:
         raw = scenario.get("checks")
@@ -456,7 +470,7 @@ def _output_names(spec: Mapping[str, Any]) -> set[str]:
 
 def _make_regular(data: dict[str, Any]) -> None:
     metadata = data["metadata"]
-    metadata["id"] = _agent_slug(_text(metadata.get("id")) or _text(metadata.get("name")) or "")
+    metadata["id"] = agent_slug(_text(metadata.get("id")) or _text(metadata.get("name")) or "")
     _, scenarios = _scenario_list(data["spec"])
     taken: set[str] = set()
     for index, item in enumerate(
@@ -477,7 +491,8 @@ def _slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
 
 
-def _agent_slug(text: str) -> str:
+def agent_slug(text: str) -> str:
+    """An id for an agent of this name; not yet known to be free."""
     slug = text if AGENT_ID.fullmatch(text) else _slug(text)
     return (slug if slug[:1].isalpha() else f"agent_{slug}".rstrip("_"))[:64]
 

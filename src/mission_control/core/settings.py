@@ -3,13 +3,16 @@
 import hashlib
 import json
 import os
+import re
 import tempfile
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 from urllib.parse import quote, urlsplit
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableError
@@ -43,6 +46,22 @@ SANDBOX_MODEL = "openai/sandbox-1"
 SANDBOX_PRICE = ModelPrice(input_per_million=0.15, output_per_million=0.60)
 
 
+class WebhookSignature(BaseModel):
+    """How Vapi signs its webhooks: the fields of its HMAC credential, under the names Vapi gives them."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
+
+    algorithm: Literal["sha256", "sha512", "sha1"] = "sha256"
+    signature_header: str = "x-signature"
+    timestamp_header: str = "x-timestamp"
+    include_timestamp: bool = True
+    payload_format: str = "{timestamp}.{body}"
+    signature_prefix: str = ""
+    signature_encoding: Literal["hex", "base64"] = "hex"
+    secret_is_base64: bool = False
+    message_id_header: str | None = None
+
+
 class Settings(BaseSettings):
     """Names are the environment's. Each one left unset means: the embedded part."""
 
@@ -52,8 +71,11 @@ class Settings(BaseSettings):
     superoptix_path: Path | None = None
     vapi_api_key: SecretStr | None = None
     vapi_base_url: str | None = None
+    vapi_webhook_secret: SecretStr | None = None
+    vapi_webhook_hmac: WebhookSignature | None = None
     close_api_key: SecretStr | None = None
     close_base_url: str | None = None
+    close_webhook_key: SecretStr | None = None
     openai_api_key: SecretStr | None = None
     openai_base_url: str | None = None
     database_url: str | None = None
@@ -62,6 +84,10 @@ class Settings(BaseSettings):
     # Ours
     mc_data_dir: Path = Path("data")
     mc_host: str = "127.0.0.1"
+    # The name under which a tunnel or proxy lets webhooks in from outside.
+    mc_public_host: str | None = Field(
+        default=None, pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$"
+    )
     mc_api_port: int = Field(default=8000, ge=1, le=65500)
     mc_ui_port: int = Field(default=8501, ge=1, le=65535)
     mc_redis_port: int | None = Field(default=None, ge=0, le=65535)
@@ -74,11 +100,14 @@ class Settings(BaseSettings):
     mc_worker_processes: int = Field(default=4, ge=1, le=64)
     mc_log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
     mc_sandbox_latency_ms: int = Field(default=0, ge=0, le=60_000)
+    mc_sandbox_leads: int = Field(default=29_000, ge=1, le=29_000)
+    mc_sandbox_live: bool = True
 
     @field_validator(
-        "superoptix_path", "vapi_api_key", "vapi_base_url", "close_api_key", "close_base_url",
+        "superoptix_path", "vapi_api_key", "vapi_base_url", "vapi_webhook_secret",
+        "vapi_webhook_hmac", "close_api_key", "close_base_url", "close_webhook_key",
         "openai_api_key", "openai_base_url", "database_url", "redis_url", "mc_redis_port",
-        "mc_secret_key", "mc_model", "mc_reflection_model", "mc_judge_model",
+        "mc_public_host", "mc_secret_key", "mc_model", "mc_reflection_model", "mc_judge_model",
         mode="before",
     )  # fmt: skip
     @classmethod
@@ -159,6 +188,10 @@ class Settings(BaseSettings):
         return self.vapi_api_key is None
 
     @property
+    def close_is_stand_in(self) -> bool:
+        return self.close_api_key is None
+
+    @property
     def redis_is_embedded(self) -> bool:
         return self.redis_url is None
 
@@ -169,6 +202,10 @@ class Settings(BaseSettings):
     @property
     def sandbox_vapi_port(self) -> int:
         return self.mc_api_port + 2
+
+    @property
+    def sandbox_close_port(self) -> int:
+        return self.mc_api_port + 3
 
     @property
     def model_base_url(self) -> str:
@@ -184,6 +221,15 @@ class Settings(BaseSettings):
             return f"http://127.0.0.1:{self.sandbox_vapi_port}"
         return "https://api.vapi.ai"
 
+    @property
+    def close_url(self) -> str:
+        """Where `/api/v1/…` begins."""
+        if self.close_base_url is not None:
+            return self.close_base_url
+        if self.close_is_stand_in:
+            return f"http://127.0.0.1:{self.sandbox_close_port}"
+        return "https://api.close.com"
+
     def environment(self) -> dict[str, str]:
         """What a child process must be given so that it reads these very settings."""
         ours = type(self).model_fields
@@ -196,6 +242,18 @@ class Settings(BaseSettings):
     def vapi_key(self) -> SecretStr:
         """The key to send; the stand-in takes any."""
         return self.vapi_api_key or SecretStr("sandbox")
+
+    @property
+    def vapi_webhook_key(self) -> SecretStr | None:
+        """What Vapi proves itself with; None: its webhooks cannot be told from anybody's."""
+        if self.vapi_is_stand_in and self.vapi_base_url is None:
+            return SecretStr("sandbox")  # what `up` tells its stand-in to send
+        return self.vapi_webhook_secret
+
+    @property
+    def close_key(self) -> SecretStr:
+        """The key to send; the stand-in takes any."""
+        return self.close_api_key or SecretStr("sandbox")
 
     def price_of(self, model: str) -> ModelPrice | None:
         """The configured price; the stand-in's pretended one; None for 'unpriced'."""
@@ -238,8 +296,10 @@ def load_settings() -> Settings:
             f"{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in exc.errors()
         )
         raise SettingsError(f"Setting cannot be used: {wrong}.") from None
-    except UnreadableError:  # only what is written as JSON can be unreadable
-        raise SettingsError("Setting cannot be used: MC_MODEL_PRICES: It is not JSON.") from None
+    except UnreadableError as exc:  # only what is written as JSON can be unreadable
+        named = re.search(r'"(\w+)"', str(exc))
+        which = named[1].upper() if named else "One that is written as JSON"
+        raise SettingsError(f"Setting cannot be used: {which}: It is not JSON.") from None
 
 
 def inherited(*names: str) -> dict[str, str]:

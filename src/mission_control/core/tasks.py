@@ -1,6 +1,7 @@
-"""Ends asyncio tasks for certain."""
+"""Runs asyncio tasks side by side, and ends them for certain."""
 
 import asyncio
+from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any
 
@@ -19,3 +20,13 @@ async def end(*tasks: "asyncio.Future[Any]") -> None:
             await asyncio.wait({task}, timeout=ASK_AGAIN_SECONDS)
         with suppress(asyncio.CancelledError, Exception):
             task.result()
+
+
+async def together(*work: Coroutine[Any, Any, None]) -> None:
+    """Do all of it at once. When one part fails the others end too, and its error is raised."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for each in work:
+                group.create_task(each)
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None

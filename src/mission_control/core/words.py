@@ -32,6 +32,7 @@ class JobKind(StrEnum):
     OPTIMIZE = "optimize"
     DEPLOY = "deploy"
     ROLLBACK = "rollback"
+    SYNC = "sync"
 
 
 class JobStatus(StrEnum):
@@ -91,3 +92,59 @@ class DeploymentStatus(StrEnum):
 class ExecutionStatus(StrEnum):
     COMPLETED = "completed"
     FAILED = "failed"
+
+
+class CallSource(StrEnum):
+    """Who keeps the record of a call."""
+
+    VAPI = "vapi"
+    CLOSE = "close"
+
+
+class CallEnding(StrEnum):
+    """Why a call ended, in buckets: the vendors have hundreds of reasons and add more."""
+
+    CUSTOMER = "customer"  # hung up, or said goodbye
+    ASSISTANT = "assistant"  # the agent, or a person at our end, ended it
+    TRANSFERRED = "transferred"
+    VOICEMAIL = "voicemail"
+    NOT_REACHED = "not_reached"  # busy, no answer, rejected
+    SILENCE = "silence"
+    TIME_LIMIT = "time_limit"
+    ERROR = "error"  # something broke: model, voice, transport
+    OTHER = "other"  # a reason that we do not know
+
+
+class LeadMatch(StrEnum):
+    """How a call was found to belong to a lead, surest first."""
+
+    CLOSE = "close"  # Close keeps it with this lead
+    METADATA = "metadata"  # the call carries the id of the lead
+    PHONE = "phone"  # the number is one of the lead's: several leads may share it
+
+
+class DriftState(StrEnum):
+    """How an agent here and its assistant at Vapi have moved since the last deployment."""
+
+    CLEAN = "clean"
+    CHANGED_IN_VAPI = "changed_in_vapi"
+    CHANGED_HERE = "changed_here"
+    BOTH = "both"
+    NEVER_DEPLOYED = "never_deployed"  # they differ, and nothing says who moved
+    UNKNOWN = "unknown"  # Vapi could not be asked
+
+
+class SyncSystem(StrEnum):
+    """What is read from outside into a mirror here."""
+
+    VAPI = "vapi"
+    CLOSE = "close"
+    MEMORY = "memory"
+
+
+class SyncStatus(StrEnum):
+    WAITING = "waiting"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    SKIPPED = "skipped"  # there is nothing to read from

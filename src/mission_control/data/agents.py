@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, func, select, update
+from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -103,6 +103,25 @@ class AgentRepository:
         if agent_type is not None:
             statement = statement.where(Agent.type == agent_type)
         return await page_of(self._session, statement, Agent, limit=limit, cursor=cursor)
+
+    async def of_assistant(self, assistant_id: str) -> Agent | None:
+        """The agent that is linked to this assistant at Vapi; the oldest, if several are."""
+        return await self._session.scalar(
+            select(Agent)
+            .where(Agent.vapi_assistant_id == assistant_id)
+            .order_by(Agent.created_at, Agent.id)
+            .limit(1)
+        )
+
+    async def phone_bots(self) -> Sequence[Agent]:
+        """All that have, or may have, an assistant at Vapi."""
+        statement = select(Agent).where(
+            or_(Agent.vapi_assistant_id.is_not(None), Agent.type == AgentType.PHONE_BOT)
+        )
+        return (await self._session.scalars(statement.order_by(Agent.id))).all()
+
+    async def known_among(self, ids: Sequence[str]) -> set[str]:
+        return set(await self._session.scalars(select(Agent.id).where(Agent.id.in_(ids))))
 
     async def count(self) -> int:
         return await self._session.scalar(select(func.count()).select_from(Agent)) or 0

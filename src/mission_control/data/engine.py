@@ -1,5 +1,6 @@
 """Database engine and session factory, set up for several processes on one database."""
 
+import asyncio
 from functools import partial
 from typing import Any
 
@@ -7,7 +8,7 @@ from mission_control.data.sqlite import install_newer_sqlite
 
 install_newer_sqlite()  # before anything imports sqlite3
 
-from sqlalchemy import event  # noqa: E402
+from sqlalchemy import event, exc  # noqa: E402
 from sqlalchemy.engine import Connection  # noqa: E402
 from sqlalchemy.ext.asyncio import (  # noqa: E402
     AsyncEngine,
@@ -15,10 +16,12 @@ from sqlalchemy.ext.asyncio import (  # noqa: E402
     async_sessionmaker,
     create_async_engine,
 )
+from sqlalchemy.util import await_only  # noqa: E402
 
+BUSY_SECONDS = 10
 SQLITE_PRAGMAS = (
     "journal_mode=WAL",
-    "busy_timeout=5000",
+    f"busy_timeout={BUSY_SECONDS * 1000}",
     "synchronous=NORMAL",
     "cache_size=-32000",
     "temp_store=MEMORY",
@@ -39,7 +42,9 @@ def create_engine(url: str, *, foreign_keys: bool = True) -> AsyncEngine:
     engine = create_async_engine(url, hide_parameters=True)
     pragmas = (*SQLITE_PRAGMAS, f"foreign_keys={'ON' if foreign_keys else 'OFF'}")
     event.listen(engine.sync_engine, "connect", partial(_set_pragmas, pragmas=pragmas))
-    event.listen(engine.sync_engine, "begin", _begin)
+    turns = _Turns()
+    event.listen(engine.sync_engine, "begin", partial(_begin, turns=turns))
+    event.listen(engine.sync_engine, "checkin", turns.give_up)
     return engine
 
 
@@ -56,8 +61,36 @@ def _set_pragmas(connection: Any, _record: Any, *, pragmas: tuple[str, ...]) -> 
     cursor.close()
 
 
-def _begin(connection: Connection) -> None:
+class _Turns:
+    """The writers of one process stand in line for SQLite's one write lock.
+
+    SQLite itself lets those who wait look again now and then, and whoever looks first gets it: beside
+    a process that writes page after page, another one's short write could wait for ever.
+    """
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+
+    async def take(self) -> None:
+        try:
+            async with asyncio.timeout(BUSY_SECONDS):
+                await self._lock.acquire()
+        except TimeoutError:
+            raise exc.TimeoutError("database is locked by other writers of this process") from None
+
+    def give_up(self, _connection: Any, record: Any) -> None:
+        """Its transaction is over: a connection that had the turn goes back to the pool."""
+        if record.info.pop("has_turn", False):
+            self._lock.release()
+
+
+def _begin(connection: Connection, *, turns: _Turns) -> None:
     # A transaction that starts by reading and then writes fails at once when another process wrote
     # in between. Taking the write lock at the start makes it wait its turn instead.
-    readonly = connection.get_execution_options().get("readonly", False)
-    connection.exec_driver_sql("BEGIN" if readonly else "BEGIN IMMEDIATE")
+    if connection.get_execution_options().get("readonly", False):
+        connection.exec_driver_sql("BEGIN")
+        return
+    if not connection.info.get("has_turn"):
+        await_only(turns.take())
+        connection.info["has_turn"] = True
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

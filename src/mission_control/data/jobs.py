@@ -95,6 +95,14 @@ class JobRepository:
             .limit(1)
         )
 
+    async def latest_of_kind(self, kind: JobKind) -> Job | None:
+        return await self._session.scalar(
+            select(Job)
+            .where(Job.kind == kind)
+            .order_by(Job.created_at.desc(), Job.id.desc())
+            .limit(1)
+        )
+
     async def claim(
         self, job_id: UUID, *, owner: str, lease: timedelta, dead_owner: str | None = None
     ) -> bool:

@@ -18,7 +18,7 @@ from mission_control.core.errors import NotAcceptableError
 
 RowT = TypeVar("RowT")
 
-ROW_ID = re.compile(r"[a-z0-9_-]{1,64}")  # a slug or a UUID
+ROW_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")  # a slug, a UUID, or Close's own
 
 
 class CursorError(NotAcceptableError):

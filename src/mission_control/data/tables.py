@@ -2,11 +2,15 @@
 
 from mission_control.data import (
     agents,
+    calls,
     deployments,
+    drift_checks,
     evaluations,
     executions,
     jobs,
+    leads,
     optimizations,
+    sync_states,
     system_logs,
 )
 from mission_control.data.base import Base
@@ -14,10 +18,14 @@ from mission_control.data.base import Base
 __all__ = [
     "Base",
     "agents",
+    "calls",
     "deployments",
+    "drift_checks",
     "evaluations",
     "executions",
     "jobs",
+    "leads",
     "optimizations",
+    "sync_states",
     "system_logs",
 ]

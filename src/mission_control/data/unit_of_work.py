@@ -12,11 +12,15 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from mission_control.core.errors import ConflictError, NotReadyError
 from mission_control.core.events import Event, EventBus
 from mission_control.data.agents import AgentRepository
+from mission_control.data.calls import CallRepository
 from mission_control.data.deployments import DeploymentRepository
+from mission_control.data.drift_checks import DriftCheckRepository
 from mission_control.data.evaluations import EvaluationRepository
 from mission_control.data.executions import ExecutionRepository
 from mission_control.data.jobs import JobRepository
+from mission_control.data.leads import LeadRepository
 from mission_control.data.optimizations import OptimizationRepository
+from mission_control.data.sync_states import SyncStateRepository
 from mission_control.data.system_logs import SystemLogRepository
 
 log = structlog.get_logger(__name__)
@@ -59,6 +63,10 @@ class UnitOfWork:
     optimizations: OptimizationRepository
     deployments: DeploymentRepository
     executions: ExecutionRepository
+    drift_checks: DriftCheckRepository
+    calls: CallRepository
+    leads: LeadRepository
+    sync_states: SyncStateRepository
     system_logs: SystemLogRepository
 
     def __init__(
@@ -84,6 +92,10 @@ class UnitOfWork:
         self.optimizations = OptimizationRepository(self._session)
         self.deployments = DeploymentRepository(self._session)
         self.executions = ExecutionRepository(self._session)
+        self.drift_checks = DriftCheckRepository(self._session)
+        self.calls = CallRepository(self._session)
+        self.leads = LeadRepository(self._session)
+        self.sync_states = SyncStateRepository(self._session)
         self.system_logs = SystemLogRepository(self._session)
         return self
 
