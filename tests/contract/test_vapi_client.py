@@ -1,22 +1,19 @@
 """Our Vapi client through the stand-in, on a real port."""
 
 import asyncio
-import copy
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
 import httpx2
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from mission_control.core.errors import NotAcceptableError
-from mission_control.integrations import vapi_client
+from mission_control.integrations import vapi_reader
 from mission_control.integrations.base import USER_AGENT
 from mission_control.integrations.errors import (
     AssistantChangedSinceError,
@@ -144,7 +141,7 @@ class TestReading:
     async def test_all_assistants_are_listed_once_across_pages(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(vapi_client, "PAGE_SIZE", 4)
+        monkeypatch.setattr(vapi_reader, "PAGE_SIZE", 4)
         # Five at one instant: more than a page, and across the edge of one.
         times = [f"2026-05-04T14:02:{second:02}.000Z" for second in [1, 2, 3, 4, 4, 4, 4, 4, 5, 6]]
         there = [stored(name=f"n{index}", createdAt=at) for index, at in enumerate(times)]
@@ -153,7 +150,7 @@ class TestReading:
         assert [one.created_at for one in found] == sorted(times, reverse=True)
 
     async def test_a_full_last_page_ends_the_walk(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(vapi_client, "PAGE_SIZE", 2)
+        monkeypatch.setattr(vapi_reader, "PAGE_SIZE", 2)
         there = [stored(createdAt=f"2026-05-04T14:02:0{second}.000Z") for second in range(4)]
         assert len(await in_process(assistants=there).list_assistants()) == 4
 
@@ -732,119 +729,6 @@ class TestDifferences:
     )
     def test_paths(self, before: Any, after: Any, expected: list[str]) -> None:
         assert differences(before, after) == expected
-
-
-# ---------------------------------------------------------------- for all assistants there could be
-
-texts = st.text(
-    st.characters(min_codepoint=9, max_codepoint=0x1F6FF, exclude_characters="\x0b\x0c"),
-    max_size=12,
-) | st.sampled_from(["{{ customer.name }}", "{% if x %}\r\n{% endif %}", "cut \ud83d", ""])
-names = st.sampled_from(["color", "beta", "plan", "nested", "ünknown", "x.y"])
-anything = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
-    | texts,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3),
-    max_leaves=6,
-)  # fmt: skip
-messages = st.fixed_dictionaries(
-    {
-        "role": st.sampled_from(["system", "user", "assistant", "tool", "oracle"]),
-        "content": texts | st.none(),
-    },
-    optional={"name": texts, "color": anything},
-)
-models = st.builds(
-    lambda known, unknown: {**unknown, **known},
-    st.fixed_dictionaries(
-        {"provider": st.sampled_from(["openai", "anthropic", "custom-llm", "quantum-ai"])},
-        optional={
-            "messages": st.lists(messages, max_size=4) | st.none(),
-            "systemPrompt": texts | st.none(),
-            "tools": st.lists(st.dictionaries(names, anything, max_size=3), max_size=2),
-            "toolIds": st.lists(texts, max_size=3),
-            "knowledgeBase": st.dictionaries(names, anything, max_size=2),
-        },
-    ),
-    st.dictionaries(names, anything, max_size=3),
-)
-assistants = st.builds(
-    lambda known, unknown: stored(**{**unknown, **known}),
-    st.fixed_dictionaries(
-        {"model": models},
-        optional={"name": texts, "firstMessage": texts | st.none(), "voice": anything},
-    ),
-    st.dictionaries(names, anything, max_size=3),
-)
-filled = texts.filter(str.strip)
-prompts = st.fixed_dictionaries({"system": filled}, optional={"first_message": filled | st.none()})
-
-
-def _append_message(assistant: dict[str, Any]) -> None:
-    model = assistant["model"]
-    model["messages"] = [*(model.get("messages") or []), {"role": "user", "content": "theirs"}]
-
-
-def _lead_with_message(assistant: dict[str, Any]) -> None:
-    model = assistant["model"]
-    model["messages"] = [{"role": "assistant", "content": "theirs"}, *(model.get("messages") or [])]
-
-
-def _change_model(assistant: dict[str, Any]) -> None:
-    assistant["model"]["temperature"] = 1.5
-    assistant["model"].pop("toolIds", None)
-
-
-def _rename(assistant: dict[str, Any]) -> None:
-    assistant["name"] = "theirs"
-    assistant["voice"] = None
-    assistant["theirs"] = {"new": [1]}
-
-
-EDITS = [_append_message, _lead_with_message, _change_model, _rename]
-
-
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(assistant=assistants, wanted=prompts, edits=st.lists(st.sampled_from(EDITS), max_size=3))
-async def test_deploy_edit_rollback_leaves_exactly_their_edit(
-    assistant: dict[str, Any],
-    wanted: OptimizedPrompts,
-    edits: list[Callable[[dict[str, Any]], None]],
-) -> None:
-    """Nothing is lost, theirs is kept, ours is gone: as if only they had been there."""
-    vapi = in_process(assistants=[copy.deepcopy(assistant)], whitelist=False)
-    deployed = await vapi.deploy_optimized(assistant["id"], wanted)
-    live = await vapi.get_assistant(assistant["id"])
-    assert live_prompt(live) == wanted["system"]
-    assert set(differences(assistant, live)) == set(deployed.changed_fields)
-    assert deployed.snapshot.assistant == assistant
-
-    without_us = copy.deepcopy(assistant)
-    for edit in edits:
-        edit(live)
-        edit(without_us)
-    await vapi.update_assistant(assistant["id"], live)
-    await vapi.rollback(assistant["id"], deployed.snapshot)
-    assert differences(without_us, await vapi.get_assistant(assistant["id"])) == []
-
-
-@settings(max_examples=50, deadline=None)
-@given(assistant=assistants, ours=filled, theirs=texts)
-async def test_their_prompt_is_never_overwritten(
-    assistant: dict[str, Any], ours: str, theirs: str
-) -> None:
-    vapi = in_process(assistants=[copy.deepcopy(assistant)], whitelist=False)
-    deployed = await vapi.deploy_optimized(assistant["id"], {"system": ours})
-    edited = with_prompt(await vapi.get_assistant(assistant["id"]), theirs)
-    await vapi.update_assistant(assistant["id"], edited)
-    try:
-        await vapi.rollback(assistant["id"], deployed.snapshot)
-    except PromptChangedSinceError:
-        assert differences(edited, await vapi.get_assistant(assistant["id"])) == []
-    else:
-        assert theirs in (ours, live_prompt(assistant) or "")
 
 
 async def test_many_at_once_do_not_mix(vapi: VAPIClient, sandbox: Sandbox) -> None:

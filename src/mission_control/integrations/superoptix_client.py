@@ -289,7 +289,9 @@ def open_superoptix(settings: Settings) -> SuperOptiXClient:
 # -------------------------------------------------------------------- playbooks to the engine
 
 
-_NOT_EXECUTED = {"prompt", "demonstrations", "feature_specifications", "scenarios"}
+_NOT_EXECUTED = {
+    "prompt", "first_message", "demonstrations", "feature_specifications", "scenarios"
+}  # fmt: skip
 
 
 def program_of(playbook: playbooks.Playbook) -> Program:

@@ -4,6 +4,7 @@ An assistant's configuration is kept verbatim. What we do not know is carried al
 """
 
 import copy
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NotRequired, Self, TypedDict, cast
@@ -20,9 +21,14 @@ from mission_control.integrations.errors import (
 JsonObject = dict[str, JsonValue]
 Slot = tuple[str | int, ...]  # a path inside `model`
 
+SYSTEM, FIRST_MESSAGE = "system", "first_message"  # what a deployment can change
 LEGACY_SLOT: Slot = ("systemPrompt",)
 # Vapi changes these by itself on a write; they are not configuration.
 SERVER_MANAGED = frozenset({"updatedAt", "latestVersion", "modelDeprecations", "analyticsMetadata"})
+# Vapi shows these and refuses them in a configuration that is sent to it.
+READ_ONLY = SERVER_MANAGED | {
+    "id", "orgId", "createdAt", "isServerUrlSecretSet", "isDeleted", "workflowIds"
+}  # fmt: skip
 
 
 class OptimizedPrompts(TypedDict):
@@ -96,6 +102,26 @@ def live_prompt(assistant: JsonObject) -> str | None:
     return content if isinstance(content, str) else None
 
 
+def live_first_message(assistant: JsonObject) -> str | None:
+    """What the assistant says first, or None when that is not a text of its own."""
+    return _text(assistant, "firstMessage")
+
+
+def other_system_messages(assistant: JsonObject) -> int:
+    """How many system messages callers' model gets besides the live prompt."""
+    model = assistant.get("model")
+    if not isinstance(model, dict):
+        return 0
+    messages = model.get("messages")
+    system = [
+        one
+        for one in (messages if isinstance(messages, list) else [])
+        if isinstance(one, dict) and one.get("role") == "system" and one.get("content")
+    ]
+    slots = _live_slots(model)
+    return len(system) - sum(slot != LEGACY_SLOT for slot in slots)
+
+
 def with_prompt(assistant: JsonObject, prompt: str) -> JsonObject:
     """The same assistant with another system prompt; a new message comes first if it has none.
 
@@ -127,12 +153,13 @@ def with_prompts(assistant: JsonObject, prompts: OptimizedPrompts) -> JsonObject
 
 
 def with_previous(current: JsonObject, snapshot: Snapshot, *, force: bool = False) -> JsonObject:
-    """The assistant as it is now, with only what we deployed put back.
+    """The assistant as it is now, with only what we changed put back.
 
     Raises:
-        PromptChangedSinceError: Somebody changed it after us, and `force` is not given.
+        PromptChangedSinceError: Somebody changed the same since, and `force` is not given.
     """
-    theirs = [] if force else _changed_since(current, snapshot)
+    ours = _changed_by_us(snapshot)
+    theirs = [] if force else _changed_since(current, snapshot, ours)
     if theirs:
         raise PromptChangedSinceError(
             "Somebody changed this in Vapi after our deployment, so it was left as it is. "
@@ -140,27 +167,39 @@ def with_previous(current: JsonObject, snapshot: Snapshot, *, force: bool = Fals
             changed=theirs,
         )
     restored = copy.deepcopy(current)
-    if live_prompt(current) != live_prompt(snapshot.assistant):
-        restored = _with_previous_prompt(restored, snapshot.assistant)
-    if snapshot.deployed.get("first_message") is not None:
+    if SYSTEM in ours and live_prompt(current) != live_prompt(snapshot.assistant):
+        restored = _with_previous_prompt(restored, snapshot)
+    if FIRST_MESSAGE in ours:
         _put_back(restored, snapshot.assistant, "firstMessage")
     return restored
 
 
-def _changed_since(current: JsonObject, snapshot: Snapshot) -> list[str]:
-    """The fields that hold neither what we put there nor what was there before."""
+def _changed_by_us(snapshot: Snapshot) -> list[str]:
+    """What was deployed and not there already."""
     before, deployed = snapshot.assistant, snapshot.deployed
-    changed: list[str] = []
-    if live_prompt(current) not in (deployed["system"], live_prompt(before)):
-        changed.append("system")
     first_message = deployed.get("first_message")
-    expected = (first_message, before.get("firstMessage"))
-    if first_message is not None and current.get("firstMessage") not in expected:
-        changed.append("first_message")
+    changed = [SYSTEM] if live_prompt(before) != deployed["system"] else []
+    if first_message is not None and first_message != before.get("firstMessage"):
+        changed.append(FIRST_MESSAGE)
     return changed
 
 
-def _with_previous_prompt(current: JsonObject, before: JsonObject) -> JsonObject:
+def _changed_since(current: JsonObject, snapshot: Snapshot, ours: list[str]) -> list[str]:
+    """The fields of ours that hold neither what we put there nor what was there before."""
+    before, deployed = snapshot.assistant, snapshot.deployed
+    expected = {
+        SYSTEM: (live_prompt(current), deployed["system"], live_prompt(before)),
+        FIRST_MESSAGE: (
+            current.get("firstMessage"),
+            deployed.get("first_message"),
+            before.get("firstMessage"),
+        ),
+    }
+    return [field for field in ours if expected[field][0] not in expected[field][1:]]
+
+
+def _with_previous_prompt(current: JsonObject, snapshot: Snapshot) -> JsonObject:
+    before, deployed = snapshot.assistant, snapshot.deployed["system"]
     slots_before = _live_slots(_model(before))
     slots = _live_slots(_model(current))
     if not slots_before:
@@ -168,8 +207,9 @@ def _with_previous_prompt(current: JsonObject, before: JsonObject) -> JsonObject
     previous = _at(_model(before), slots_before[0])
     if not slots:
         return with_prompt(current, previous) if isinstance(previous, str) else current
-    # A second slot is ours only if it was live before; otherwise it only happens to say the same.
-    for slot in [slots[0], *(slot for slot in slots[1:] if slot in slots_before)]:
+    # The old slot is ours too if we wrote there; otherwise it only happens to say the same.
+    is_ours = LEGACY_SLOT in slots_before and _at(_model(current), LEGACY_SLOT) == deployed
+    for slot in {slots[0], LEGACY_SLOT} if is_ours else {slots[0]}:
         _put(_model(current), slot, previous)
     return current
 
@@ -246,10 +286,19 @@ def _put(model: JsonObject, slot: Slot, prompt: JsonValue) -> None:
             "This assistant's system prompt is not a plain text. "
             "Nothing was changed; simplify it in Vapi first."
         )
+    _put_anything(model, slot, prompt)
+
+
+def _put_anything(model: JsonObject, slot: Slot, value: JsonValue) -> None:
     if slot == LEGACY_SLOT:
-        model["systemPrompt"] = prompt
+        model["systemPrompt"] = value
     else:
-        cast("JsonObject", _messages(model)[cast("int", slot[1])])["content"] = prompt
+        cast("JsonObject", _messages(model)[cast("int", slot[1])])["content"] = value
+
+
+def without_read_only(assistant: JsonObject) -> JsonObject:
+    """What can be sent to Vapi as a configuration of its own."""
+    return {key: value for key, value in assistant.items() if key not in READ_ONLY}
 
 
 # ---------------------------------------------------------------- telling two assistants apart
@@ -266,6 +315,30 @@ def differences(before: JsonObject, after: JsonObject) -> list[str]:
         if key not in SERVER_MANAGED
         for path in _differing(before.get(key), after.get(key), key)
     ]
+
+
+def differences_elsewhere(
+    before: JsonObject, after: JsonObject, *, first_message: bool
+) -> list[str]:
+    """Which parts differ besides the live prompt (and the first message, if told so).
+
+    Paths of two keys at most (`model.tools`): what is deeper may say too much.
+    """
+    paths = differences(
+        _without_texts(before, first_message=first_message),
+        _without_texts(after, first_message=first_message),
+    )
+    return list(dict.fromkeys(".".join(re.split(r"[.\[]", path)[:2]) for path in paths))
+
+
+def _without_texts(assistant: JsonObject, *, first_message: bool) -> JsonObject:
+    bare = copy.deepcopy(assistant)
+    model = bare.get("model")
+    for slot in _live_slots(model) if isinstance(model, dict) else []:
+        _put_anything(cast("JsonObject", model), slot, None)
+    if first_message:
+        bare.pop("firstMessage", None)
+    return bare
 
 
 def _differing(before: JsonValue, after: JsonValue, path: str) -> Iterator[str]:

@@ -1,28 +1,22 @@
-"""Vapi: reading assistants, and putting a prompt on one without touching anything else."""
+"""Vapi: putting a prompt on an assistant without touching anything else, and talking to one."""
 
 import asyncio
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import ClassVar, Literal
 
-import httpx2
 import structlog
-from pydantic import JsonValue, SecretStr
+from pydantic import SecretStr
 
-from mission_control.integrations.base import HttpIntegration
+from mission_control.integrations.base import open_http
 from mission_control.integrations.errors import (
     AssistantChangedSinceError,
-    AssistantNameAmbiguousError,
     DeployNotVerifiedError,
     DeployUnconfirmedError,
     IntegrationAmbiguousError,
     IntegrationContractError,
     IntegrationCredentialsError,
     IntegrationError,
-    IntegrationMisconfiguredError,
-    IntegrationNotFoundError,
 )
 from mission_control.integrations.vapi_assistant import (
     AssistantSummary,
@@ -33,14 +27,13 @@ from mission_control.integrations.vapi_assistant import (
     with_previous,
     with_prompts,
 )
+from mission_control.integrations.vapi_chat import ChatReply, chat_request
+from mission_control.integrations.vapi_reader import VapiReader
 
 log = structlog.get_logger(__name__)
 
-PAGE_SIZE = 100
-LARGEST_PAGE_SIZE = 1000  # Vapi's own limit
 READ_BACK_ATTEMPTS = 3
 RESTORE_ATTEMPTS = 3
-ASSISTANT_ID = re.compile(r"[\w-]{1,64}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,64 +68,23 @@ def open_vapi(base_url: str, key: SecretStr) -> "VAPIClient":
             "The Vapi API key is empty or has characters no key has. Set VAPI_API_KEY again.",
             vendor=VAPIClient.vendor,
         )
-    try:
-        url = httpx2.URL(base_url)
-    except httpx2.InvalidURL:
-        raise IntegrationMisconfiguredError(
-            "VAPI_BASE_URL is not a URL. Correct or remove it.", vendor=VAPIClient.vendor
-        ) from None
-    http = httpx2.AsyncClient(
-        base_url=url,
-        headers={"Authorization": f"Bearer {token}"},
-        timeout=httpx2.Timeout(30.0, connect=5.0, pool=5.0),
-        # A proxy of the environment cannot know our own stand-in.
-        trust_env=not _is_loopback(url.host),
+    return VAPIClient(
+        open_http(
+            base_url,
+            vendor=VAPIClient.vendor,
+            setting="VAPI_BASE_URL",
+            headers={"Authorization": f"Bearer {token}"},
+        )
     )
-    return VAPIClient(http)
 
 
-class VAPIClient(HttpIntegration):
+class VAPIClient(VapiReader):
     """Assistants travel as the JSON that Vapi sent: what we do not know is never lost.
 
     Every method may raise the `IntegrationError`s of `integrations.errors`.
     """
 
-    vendor = "Vapi"
     read_back_pause_seconds: ClassVar[float] = 0.5
-
-    async def check(self) -> None:
-        """Return if Vapi answers and takes our key."""
-        await self._page(limit=1)
-
-    async def list_assistants(self) -> list[AssistantSummary]:
-        """All of them, newest first."""
-        return [AssistantSummary.of(assistant) for assistant in await self._all_assistants()]
-
-    async def find_assistant(self, name: str) -> AssistantSummary:
-        """The one with exactly this name.
-
-        Raises:
-            IntegrationNotFoundError: None has it.
-            AssistantNameAmbiguousError: Several have it; `assistant_ids` says which.
-        """
-        found = [one for one in await self.list_assistants() if one.name == name]
-        if not found:
-            raise IntegrationNotFoundError(
-                "No Vapi assistant has this name. Create it in Vapi, or use its id.",
-                vendor=self.vendor,
-                name=name,
-            )
-        if len(found) > 1:
-            raise AssistantNameAmbiguousError(
-                "Several Vapi assistants have this name. Use the id of the one you mean.",
-                name=name,
-                assistant_ids=[one.id for one in found],
-            )
-        return found[0]
-
-    async def get_assistant(self, assistant_id: str) -> JsonObject:
-        """The whole assistant, verbatim. Its tools may hold secrets."""
-        return self._object(await self._read(self._path(assistant_id)))
 
     async def create_assistant(self, assistant: JsonObject) -> JsonObject:
         """Create it and answer with what Vapi made of it. Vapi has no idempotency key.
@@ -144,7 +96,9 @@ class VAPIClient(HttpIntegration):
 
     async def update_assistant(self, assistant_id: str, patch: JsonObject) -> JsonObject:
         """Replace the given top-level fields. Vapi replaces nested objects whole, not by key."""
-        return self._object(await self._write("PATCH", self._path(assistant_id), patch))
+        return self._object(
+            await self._write("PATCH", self._path("assistant", assistant_id), patch)
+        )
 
     async def deploy_optimized(
         self,
@@ -204,6 +158,30 @@ class VAPIClient(HttpIntegration):
             latest_version=AssistantSummary.of(after).latest_version,
         )
 
+    async def chat(
+        self,
+        text: str,
+        *,
+        assistant_id: str | None = None,
+        assistant: JsonObject | None = None,
+        previous_chat_id: str | None = None,
+    ) -> ChatReply:
+        """Say something to an assistant and get its answer, in text. It costs, and is not repeated.
+
+        `assistant` is a whole configuration that is stored nowhere: a candidate can be tried without
+        touching what callers hear. Tools of either really run.
+
+        Raises:
+            ValueError: Not exactly one of `assistant_id` and `assistant` was given.
+        """
+        body = chat_request(
+            text,
+            assistant_id=assistant_id,
+            assistant=assistant,
+            previous_chat_id=previous_chat_id,
+        )
+        return ChatReply.of(self._object(await self._write("POST", "/chat", body)))
+
     # ---------------------------------------------------------------- changing, and proving it
 
     async def _change(
@@ -211,7 +189,7 @@ class VAPIClient(HttpIntegration):
     ) -> JsonObject:
         """Write, read back, compare field by field; put it back when it is not what was meant."""
         patch = _patch(current, wanted)
-        unclear = await self._send(assistant_id, patch)
+        unclear = await self._write_once(assistant_id, patch)
         after = await self._read_back(assistant_id, lambda now: not differences(wanted, now))
         wrong = differences(wanted, after)
         if not wrong:
@@ -224,7 +202,7 @@ class VAPIClient(HttpIntegration):
         )
         raise _not_verified(assistant_id, wrong, restored=restored)
 
-    async def _send(self, assistant_id: str, patch: JsonObject) -> IntegrationError | None:
+    async def _write_once(self, assistant_id: str, patch: JsonObject) -> IntegrationError | None:
         """Write once. The error returned is one that leaves open whether it was written."""
         try:
             await self.update_assistant(assistant_id, patch)
@@ -262,57 +240,12 @@ class VAPIClient(HttpIntegration):
         for attempt in range(RESTORE_ATTEMPTS):
             await asyncio.sleep(self.read_back_pause_seconds * attempt)
             try:
-                await self._send(assistant_id, previous)
+                await self._write_once(assistant_id, previous)
                 if is_back(await self._read_back(assistant_id, is_back)):
                     return True
             except IntegrationError as error:
                 log.error("vapi_restore_failed", assistant_id=assistant_id, code=error.code)
         return False
-
-    # ---------------------------------------------------------------- reading
-
-    async def _all_assistants(self) -> list[JsonObject]:
-        """Vapi has no pages: walk by creation time, overlapping, and leave out what was seen."""
-        found: dict[str, JsonObject] = {}
-        limit, bounds = PAGE_SIZE, dict[str, str]()
-        while True:
-            page = await self._page(limit=limit, **bounds)
-            new = {AssistantSummary.of(one).id: one for one in page}.keys() - found.keys()
-            found |= {AssistantSummary.of(one).id: one for one in page}
-            if len(page) < limit:
-                return list(found.values())
-            if new:
-                bounds = _bounds_after(page)
-            elif limit < LARGEST_PAGE_SIZE:
-                limit = LARGEST_PAGE_SIZE  # more were created at one instant than fit on a page
-            else:
-                raise IntegrationContractError(
-                    "Vapi's list of assistants does not come to an end.", vendor=self.vendor
-                )
-
-    async def _page(self, **params: str | int) -> list[JsonObject]:
-        answer = await self._read("/assistant", params=params)
-        if not isinstance(answer, list):
-            raise self._strange("a list of assistants")
-        return [self._object(one) for one in answer]
-
-    def _object(self, answer: JsonValue) -> JsonObject:
-        if not isinstance(answer, dict) or not isinstance(answer.get("id"), str):
-            raise self._strange("an assistant")
-        return answer
-
-    def _strange(self, expected: str) -> IntegrationContractError:
-        return IntegrationContractError(
-            f"Vapi answered with something that is not {expected}. Check VAPI_BASE_URL.",
-            vendor=self.vendor,
-        )
-
-    def _path(self, assistant_id: str) -> str:
-        if not ASSISTANT_ID.fullmatch(assistant_id):
-            raise IntegrationNotFoundError(
-                "This cannot be the id of a Vapi assistant.", vendor=self.vendor
-            )
-        return f"/assistant/{assistant_id}"
 
 
 def _patch(current: JsonObject, wanted: JsonObject) -> JsonObject:
@@ -326,14 +259,6 @@ def _patch(current: JsonObject, wanted: JsonObject) -> JsonObject:
 
 def _only(assistant: JsonObject, keys: Iterable[str]) -> JsonObject:
     return {key: assistant.get(key) for key in keys}
-
-
-def _bounds_after(page: list[JsonObject]) -> dict[str, str]:
-    """Vapi's order is not documented: follow the one that the page shows."""
-    first, last = page[0].get("createdAt"), page[-1].get("createdAt")
-    if not isinstance(first, str) or not isinstance(last, str):
-        raise IntegrationContractError("Vapi sent assistants without a creation time.")
-    return {"createdAtGe" if last > first else "createdAtLe": last}
 
 
 def _refuse_if_changed(before: JsonObject, current: JsonObject) -> None:
@@ -371,10 +296,3 @@ def _not_verified(assistant_id: str, wrong: list[str], *, restored: bool) -> Dep
         wrong=wrong,
         restored=restored,
     )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

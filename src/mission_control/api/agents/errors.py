@@ -11,8 +11,22 @@ class AgentExistsError(ConflictError):
     def __init__(self, agent_id: str) -> None:
         super().__init__(
             "An agent with this id exists already and was not changed. "
-            "Edit that agent, or import this one under another id.",
+            "Edit or link that agent, or import this one under another name.",
             agent_id=agent_id,
+        )
+
+
+class AssistantLinkedError(ConflictError):
+    """An agent is linked to this assistant already."""
+
+    code = "assistant_linked"
+
+    def __init__(self, agent_id: str, assistant_id: str) -> None:
+        super().__init__(
+            f"The agent {agent_id} is linked to this assistant already; nothing was made. Work "
+            "with that agent, or link it to another assistant first.",
+            agent_id=agent_id,
+            assistant_id=assistant_id,
         )
 
 

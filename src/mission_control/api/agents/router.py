@@ -10,15 +10,18 @@ from mission_control.api.agents.errors import (
     AgentDeployedError,
     AgentExistsError,
     AgentIdChangedError,
+    AssistantLinkedError,
     VersionChangedError,
 )
 from mission_control.api.agents.schemas import (
     AgentCompiled,
     AgentCreate,
     AgentDetail,
+    AgentImport,
     AgentPage,
     AgentState,
     AgentUpdate,
+    ImportCandidates,
     MarketplaceRead,
     VersionDetail,
     VersionDiff,
@@ -32,10 +35,23 @@ from mission_control.core.playbook import PlaybookInvalidError
 from mission_control.core.words import AgentStatus, AgentType
 from mission_control.data.agents import Agent
 from mission_control.data.pages import Cursor, CursorError, Page
-from mission_control.integrations.errors import SuperOptiXError
+from mission_control.data.unit_of_work import WrittenMeanwhileError
+from mission_control.integrations.errors import (
+    IntegrationContractError,
+    IntegrationCredentialsError,
+    IntegrationNotFoundError,
+    IntegrationRateLimitedError,
+    IntegrationUnavailableError,
+    SuperOptiXError,
+)
+from mission_control.integrations.vapi_playbook import NothingToImportError
 
 router = APIRouter(prefix="/api/agents", tags=["agents"])
 
+FROM_VAPI = (
+    IntegrationUnavailableError, IntegrationCredentialsError, IntegrationContractError,
+    IntegrationRateLimitedError,
+)  # fmt: skip
 NumberInPath = Annotated[VersionNumber, Path(description="Number of the version.")]
 
 
@@ -73,6 +89,35 @@ async def import_agent(
     agent = await service.import_agent(uow, held.superoptix, request)
     response.headers["Location"] = f"/api/agents/{agent.id}"
     return agent
+
+
+@router.post(
+    "/import",
+    status_code=201,
+    summary="Make an agent of an assistant at Vapi",
+    responses=refusals(
+        AssistantLinkedError, AgentExistsError, WrittenMeanwhileError, NothingToImportError,
+        PlaybookInvalidError, SuperOptiXError, IntegrationNotFoundError, *FROM_VAPI,
+    ),
+)  # fmt: skip
+async def import_assistant(held: Held, request: AgentImport, response: Response) -> AgentDetail:
+    """Nothing is changed at Vapi.
+
+    Its prompt and first message come as they are, its last calls as drafts of scenarios; `warnings`
+    says what was left there.
+    """
+    agent = await service.import_assistant(held, request.vapi_assistant_id)
+    response.headers["Location"] = f"/api/agents/{agent.id}"
+    return agent
+
+
+@router.get(
+    "/import/candidates",
+    summary="List the assistants at Vapi",
+    responses=refusals(*FROM_VAPI),
+)
+async def list_candidates(held: Held) -> ImportCandidates:
+    return await service.list_candidates(held)
 
 
 @router.get(

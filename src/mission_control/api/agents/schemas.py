@@ -56,6 +56,30 @@ class AgentUpdate(BaseModel):
         return self
 
 
+class AgentImport(BaseModel):
+    """An assistant at Vapi to make an agent of."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    vapi_assistant_id: AssistantId
+
+
+class ImportCandidate(BaseModel):
+    """An assistant at Vapi. Null where Vapi does not say."""
+
+    vapi_assistant_id: str
+    name: str | None
+    provider: str | None
+    model: str | None
+    updated_at: str | None = Field(description="RFC 3339, as Vapi writes it.")
+    agent_id: str | None = Field(description="The agent that is linked to it already.")
+    refusal: str | None = Field(description="Why it cannot be imported; null: it can.")
+
+
+class ImportCandidates(BaseModel):
+    items: list[ImportCandidate]
+
+
 class AgentRead(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
@@ -79,6 +103,7 @@ class ScenarioRead(BaseModel):
     tags: list[str]
     split: Literal["train", "validation", "test"]
     anchor: bool
+    draft: bool = Field(description="Not reviewed yet; left out of evaluations.")
     input: dict[str, str]
     expected: dict[str, str]
     checks: list[str] = Field(examples=[["contains: licensed agent", "excludes: guarantee"]])
@@ -88,6 +113,7 @@ class AgentDetail(AgentRead):
     """An agent with its current version."""
 
     prompt: str
+    first_message: str | None = Field(description="What a phone bot says first; null: not ours.")
     warnings: list[str]
     scenarios: list[ScenarioRead]
 
@@ -113,6 +139,7 @@ class VersionRead(BaseModel):
 
 class VersionDetail(VersionRead):
     prompt: str
+    first_message: str | None
     playbook: str = Field(description="Canonical YAML: what the hash is of.")
 
 

@@ -1,6 +1,7 @@
 """Agents and their versions: import, edit, compare, compile."""
 
 import difflib
+from collections.abc import Mapping, Sequence
 from uuid import UUID, uuid4
 
 import structlog
@@ -10,6 +11,7 @@ from mission_control.api.agents.errors import (
     AgentDeployedError,
     AgentExistsError,
     AgentIdChangedError,
+    AssistantLinkedError,
     VersionChangedError,
 )
 from mission_control.api.agents.schemas import (
@@ -18,6 +20,8 @@ from mission_control.api.agents.schemas import (
     AgentRead,
     AgentState,
     AgentUpdate,
+    ImportCandidate,
+    ImportCandidates,
     ScenarioRead,
     VersionDetail,
     VersionDiff,
@@ -27,14 +31,26 @@ from mission_control.api.agents.schemas import (
 from mission_control.api.resources import Resources
 from mission_control.core import playbook as playbooks
 from mission_control.core.playbook import Playbook
-from mission_control.core.words import AgentStatus, VersionOrigin
+from mission_control.core.words import AgentStatus, AgentType, VersionOrigin
 from mission_control.data.agents import Agent, AgentVersion
 from mission_control.data.pages import Cursor
 from mission_control.data.unit_of_work import UnitOfWork
 from mission_control.integrations.engine_bridge.protocol import Compiled
+from mission_control.integrations.errors import IntegrationError
 from mission_control.integrations.superoptix_client import SuperOptiXClient, program_of
+from mission_control.integrations.vapi_assistant import AssistantSummary, JsonObject
+from mission_control.integrations.vapi_client import VAPIClient
+from mission_control.integrations.vapi_playbook import (
+    keeps_calls_private,
+    left_at_vapi,
+    playbook_of_assistant,
+    slug_of,
+    why_not,
+)
 
 log = structlog.get_logger(__name__)
+
+CALLS_READ = 40  # of the newest, for drafts of scenarios
 
 
 # -------------------------------------------------------------------- import and edit
@@ -47,23 +63,38 @@ async def import_agent(
     playbook = await _requested_playbook(superoptix, request)
     # Compiled before the first query: no transaction stays open while the engine works.
     compiled = await superoptix.compile_agent(program_of(playbook))
+    return await _store_new(
+        uow, playbook, compiled, agent_type=request.type, assistant_id=request.vapi_assistant_id
+    )
+
+
+async def _store_new(
+    uow: UnitOfWork,
+    playbook: Playbook,
+    compiled: Compiled,
+    *,
+    agent_type: AgentType,
+    assistant_id: str | None,
+    note: str = "",
+    warnings: Sequence[str] = (),
+) -> AgentDetail:
     if await uow.agents.find(playbook.agent_id) is not None:
         raise AgentExistsError(playbook.agent_id)
     agent = Agent(
         id=playbook.agent_id,
         name=playbook.name,
         description=playbook.description,
-        type=request.type,
+        type=agent_type,
         status=AgentStatus.DEV,
         current_version=1,
-        vapi_assistant_id=request.vapi_assistant_id,
+        vapi_assistant_id=assistant_id,
     )
     uow.agents.add(agent)
     await uow.flush()
     version = await add_version(
         uow, agent, playbook,
-        prompt=compiled.prompt, warnings=compiled.warnings,
-        origin=VersionOrigin.IMPORT, parent_id=None, note="",
+        prompt=compiled.prompt, warnings=[*compiled.warnings, *warnings],
+        origin=VersionOrigin.IMPORT, parent_id=None, note=note,
     )  # fmt: skip
     log.info("agent_imported", agent_id=agent.id, scenarios=len(playbook.scenarios))
     return detail(agent, version)
@@ -74,6 +105,79 @@ async def _requested_playbook(superoptix: SuperOptiXClient, request: AgentCreate
         return playbooks.parse_playbook(request.playbook)
     listed = await superoptix.marketplace(request.marketplace)
     return playbooks.parse_playbook(listed.playbook or "", lenient=True)
+
+
+async def import_assistant(resources: Resources, assistant_id: str) -> AgentDetail:
+    """Make an agent of an assistant at Vapi, which is left as it is."""
+    async with resources.unit_of_work(readonly=True) as uow:
+        await _refuse_linked(uow, assistant_id)
+    assistant = await resources.vapi.get_assistant(assistant_id)
+    calls, warnings = await _last_calls(resources.vapi, assistant)
+    read = playbooks.read_playbook(playbook_of_assistant(assistant, calls))
+    # As it will be read from now on: what would be too large then is refused now.
+    playbook = playbooks.parse_playbook(playbooks.canonical_yaml(read.data))
+    if playbook.scenarios == [] and not warnings:
+        warnings = ["No call of this assistant could become a scenario. Write some yourself."]
+    compiled = await resources.superoptix.compile_agent(program_of(playbook))
+    async with resources.unit_of_work() as uow:
+        await _refuse_linked(uow, assistant_id)
+        return await _store_new(
+            uow, playbook, compiled,
+            agent_type=AgentType.PHONE_BOT, assistant_id=assistant_id, note="Imported from Vapi",
+            warnings=[*left_at_vapi(assistant), *warnings],
+        )  # fmt: skip
+
+
+async def _refuse_linked(uow: UnitOfWork, assistant_id: str) -> None:
+    linked = await uow.agents.of_assistant(assistant_id)
+    if linked is not None:
+        raise AssistantLinkedError(linked.id, assistant_id)
+
+
+async def _last_calls(
+    vapi: VAPIClient, assistant: JsonObject
+) -> tuple[list[JsonObject], list[str]]:
+    """What scenarios can be drafted from; else why there are none."""
+    if keeps_calls_private(assistant):
+        return [], [
+            "The assistant is under HIPAA or PCI: no scenario was made from its calls, since what "
+            "is said in them must not be copied. Write scenarios yourself."
+        ]
+    try:
+        return await vapi.get_call_logs(str(assistant["id"]), limit=CALLS_READ), []
+    except IntegrationError as error:
+        log.warning("import_without_calls", code=error.code)
+        return [], [f"Its calls could not be read ({error.code}), so there are no scenarios yet."]
+
+
+async def list_candidates(resources: Resources) -> ImportCandidates:
+    """Every assistant at Vapi, and why one cannot become an agent."""
+    there = await resources.vapi.get_assistants()
+    async with resources.unit_of_work(readonly=True) as uow:
+        linked = {each.vapi_assistant_id: each.id for each in await uow.agents.phone_bots()}
+        taken = await uow.agents.known_among([slug_of(each) for each in there])
+    return ImportCandidates(items=[_candidate(each, linked, taken) for each in there])
+
+
+def _candidate(
+    assistant: JsonObject, linked: Mapping[str | None, str], taken: set[str]
+) -> ImportCandidate:
+    summary, slug = AssistantSummary.of(assistant), slug_of(assistant)
+    agent_id = linked.get(summary.id)
+    refusal = why_not(assistant)
+    if agent_id is not None:
+        refusal = f"The agent {agent_id} is linked to it."
+    elif refusal is None and slug in taken:
+        refusal = f"There is an agent {slug} already: link that one to it, or rename either."
+    return ImportCandidate(
+        vapi_assistant_id=summary.id,
+        name=summary.name,
+        provider=summary.provider,
+        model=summary.model,
+        updated_at=summary.updated_at,
+        agent_id=agent_id,
+        refusal=refusal,
+    )
 
 
 async def update_agent(resources: Resources, agent_id: str, request: AgentUpdate) -> AgentDetail:
@@ -239,7 +343,12 @@ async def show_version(uow: UnitOfWork, agent_id: str, number: int) -> VersionDe
     version = await uow.agents.version(agent_id, number)
     parents = await uow.agents.versions_by_id([version.parent_id] if version.parent_id else [])
     read = _version_read(version, {key: parent.number for key, parent in parents.items()})
-    return VersionDetail(**read.model_dump(), prompt=version.prompt, playbook=version.playbook)
+    return VersionDetail(
+        **read.model_dump(),
+        prompt=version.prompt,
+        first_message=playbook_of(version).first_message,
+        playbook=version.playbook,
+    )
 
 
 async def diff_versions(uow: UnitOfWork, agent_id: str, before: int, after: int) -> VersionDiff:
@@ -267,12 +376,24 @@ def playbook_of(version: AgentVersion) -> Playbook:
 
 
 def detail(agent: Agent, version: AgentVersion) -> AgentDetail:
+    playbook = playbook_of(version)
     return AgentDetail(
         **AgentRead.model_validate(agent).model_dump(),
         prompt=version.prompt,
-        warnings=version.warnings,
-        scenarios=scenarios_read(agent.id, playbook_of(version)),
+        first_message=playbook.first_message,
+        warnings=[*version.warnings, *_drafts_to_review(playbook)],
+        scenarios=scenarios_read(agent.id, playbook),
     )
+
+
+def _drafts_to_review(playbook: Playbook) -> list[str]:
+    drafts = len(playbook.scenarios) - len(playbook.reviewed)
+    if not drafts:
+        return []
+    return [
+        f"Scenarios that are drafts: {drafts}. They are left out of evaluations until somebody "
+        "reviews them and takes `draft` away."
+    ]
 
 
 def scenarios_read(agent_id: str, playbook: Playbook) -> list[ScenarioRead]:
@@ -283,6 +404,7 @@ def scenarios_read(agent_id: str, playbook: Playbook) -> list[ScenarioRead]:
             tags=scenario.tags,
             split=playbooks.split_of(agent_id, scenario),
             anchor=scenario.anchor,
+            draft=scenario.draft,
             input=scenario.input,
             expected=scenario.expected,
             checks=[f"{check.kind}: {' · '.join(check.values)}" for check in scenario.checks],

@@ -61,7 +61,7 @@ def compared_scenarios(agent_id: str, playbook: Playbook) -> list[Scenario]:
 def _outer_anchors(agent_id: str, playbook: Playbook) -> list[Scenario]:
     """Anchors outside the test split: they may not break, but they prove nothing."""
     test = scenarios_in(agent_id, playbook, "test")
-    return [each for each in playbook.scenarios if each.anchor and each not in test]
+    return [each for each in playbook.reviewed if each.anchor and each not in test]
 
 
 async def _arms(

@@ -1,5 +1,7 @@
 """Deployments: a version goes live, proven by reading it back, and can be taken back."""
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -22,8 +24,10 @@ from mission_control.api.deployments.schemas import (
     RollbackRequest,
 )
 from mission_control.api.jobs import service as jobs
+from mission_control.api.jobs.errors import JobGaveUpError
 from mission_control.api.jobs.service import JobRun
 from mission_control.core.clock import utc_now
+from mission_control.core.errors import MissionControlError
 from mission_control.core.playbook import Playbook
 from mission_control.core.words import (
     AgentStatus,
@@ -41,9 +45,13 @@ from mission_control.data.jobs import Job
 from mission_control.data.optimizations import Optimization
 from mission_control.data.pages import Cursor
 from mission_control.data.unit_of_work import UnitOfWork
+from mission_control.integrations.errors import DeployNotVerifiedError, DeployUnconfirmedError
 from mission_control.integrations.vapi_assistant import OptimizedPrompts, Snapshot
 
 log = structlog.get_logger(__name__)
+
+# A job that ended like this may have died after it changed the target.
+ENDED_UNSEEN = (MissionControlError.code, JobGaveUpError.code)
 
 
 # -------------------------------------------------------------------- asking
@@ -151,8 +159,7 @@ async def _submit(
     parameters: dict[str, Any],
     idempotency_key: str | None,
 ) -> Job:
-    exclusive_key = f"deploy:{agent_id}"
-    running = await uow.jobs.holding(exclusive_key)
+    running = await running_job(uow, agent_id)
     if running is not None:
         raise DeploymentRunningError(str(running.id))
     return await jobs.submit(
@@ -161,8 +168,17 @@ async def _submit(
         agent_id=agent_id,
         parameters=parameters,
         idempotency_key=idempotency_key,
-        exclusive_key=exclusive_key,
+        exclusive_key=_exclusive_key(agent_id),
     )
+
+
+async def running_job(uow: UnitOfWork, agent_id: str) -> Job | None:
+    """The deployment or rollback of this agent that is not over yet."""
+    return await uow.jobs.holding(_exclusive_key(agent_id))
+
+
+def _exclusive_key(agent_id: str) -> str:
+    return f"deploy:{agent_id}"
 
 
 # -------------------------------------------------------------------- deploying
@@ -189,14 +205,14 @@ class DeployWork:
         agent = await uow.agents.get_locked(deployment.agent_id)
         deployment.status, deployment.finished_at = DeploymentStatus.VERIFIED, utc_now()
         agent.current_version = agent.deployed_version = version.number
-        if agent.status is not AgentStatus.OPTIMIZING:
-            agent.status = AgentStatus.LIVE
+        await _let_stand(uow, agent, AgentStatus.LIVE)
         uow.publish(events.deployment_verified(deployment, version=version.number))
 
     async def failed(self, uow: UnitOfWork, error: dict[str, Any]) -> None:
         deployment = await self._deployment(uow)
         deployment.status, deployment.error = DeploymentStatus.FAILED, error
         deployment.finished_at = utc_now()
+        await _settle(uow, deployment, error)
         uow.publish(events.deployment_failed(deployment, error))
 
     async def cancelled(self, uow: UnitOfWork) -> None:
@@ -215,7 +231,7 @@ async def _deploy_to_vapi(
 ) -> None:
     vapi, vault = job.resources.vapi, job.resources.vault
     assistant_id = deployment.target_id or (await vapi.find_assistant(agent.name)).id
-    prompts = OptimizedPrompts(system=spoken_prompt(version, playbook_of(version)))
+    prompts = prompts_of(version)
     if deployment.snapshot is None:
         # Stored before anything is changed: what was there can always be put back.
         before = await vapi.get_assistant(assistant_id)
@@ -224,11 +240,74 @@ async def _deploy_to_vapi(
             stored = await uow.deployments.get(deployment.id)
             stored.snapshot, stored.target_id = sealed, assistant_id
             (await uow.agents.get(agent.id)).vapi_assistant_id = assistant_id
+            await _unsettle(uow, agent.id)
     else:
         before = Snapshot.from_json(vault.decrypt_json(deployment.snapshot)).assistant
-    deployed = await vapi.deploy_optimized(assistant_id, prompts, before=before)
+    async with _saying_what_is_unsure(job, agent.id):
+        deployed = await vapi.deploy_optimized(assistant_id, prompts, before=before)
     async with job.step() as uow:
         (await uow.deployments.get(deployment.id)).changed = list(deployed.changed_fields)
+
+
+# ------------------------------------------------------------ what may be called live meanwhile
+
+
+async def _unsettle(uow: UnitOfWork, agent_id: str) -> None:
+    """The target is about to change: nothing is called live until it has been read back."""
+    agent = await uow.agents.get_locked(agent_id)
+    if await _standing_of(uow, agent) is AgentStatus.LIVE:
+        await _let_stand(uow, agent, AgentStatus.DEV)
+
+
+@asynccontextmanager
+async def _saying_what_is_unsure(job: JobRun, agent_id: str) -> AsyncGenerator[None]:
+    """Where nobody knows what is on the target, or it is not what it should be, say so first."""
+    try:
+        yield
+    except (DeployUnconfirmedError, DeployNotVerifiedError) as error:
+        if not error.fields.get("restored"):
+            async with job.step() as uow:
+                agent = await uow.agents.get_locked(agent_id)
+                await _let_stand(uow, agent, AgentStatus.ERROR)
+        raise
+
+
+async def _settle(uow: UnitOfWork, deployment: Deployment, error: dict[str, Any]) -> None:
+    """It ended without its result: the agent is what it was, if the target is."""
+    agent = await uow.agents.get_locked(deployment.agent_id)
+    is_unsure = await _standing_of(uow, agent) is AgentStatus.ERROR
+    if deployment.snapshot is None or is_unsure:
+        return
+    await uow.flush()
+    if error["code"] in ENDED_UNSEEN:
+        await _let_stand(uow, agent, AgentStatus.ERROR)
+    elif await uow.deployments.standing(agent.id) is not None:
+        await _let_stand(uow, agent, AgentStatus.LIVE)
+
+
+async def _let_stand(uow: UnitOfWork, agent: Agent, status: AgentStatus) -> None:
+    """What the agent is now, or will be once the search that is going on has ended."""
+    if agent.status is not AgentStatus.OPTIMIZING:
+        agent.status = status
+        return
+    search = await uow.optimizations.latest(agent.id)
+    if search is not None:
+        search.previous_status = status.value
+
+
+async def _standing_of(uow: UnitOfWork, agent: Agent) -> AgentStatus:
+    search = await uow.optimizations.latest(agent.id)
+    if agent.status is AgentStatus.OPTIMIZING and search is not None:
+        return AgentStatus(search.previous_status)
+    return agent.status
+
+
+def prompts_of(version: AgentVersion) -> OptimizedPrompts:
+    """All that a version puts on an assistant."""
+    playbook = playbook_of(version)
+    return OptimizedPrompts(
+        system=spoken_prompt(version, playbook), first_message=playbook.first_message
+    )
 
 
 def spoken_prompt(version: AgentVersion, playbook: Playbook) -> str:
@@ -258,9 +337,12 @@ class RollbackWork:
         if deployment.target is DeploymentTarget.VAPI and deployment.snapshot is not None:
             snapshot = Snapshot.from_json(job.resources.vault.decrypt_json(deployment.snapshot))
             assert deployment.target_id is not None
-            await job.resources.vapi.rollback(
-                deployment.target_id, snapshot, force=bool(job.parameters.get("force"))
-            )
+            async with job.step() as uow:
+                await _unsettle(uow, deployment.agent_id)
+            async with _saying_what_is_unsure(job, deployment.agent_id):
+                await job.resources.vapi.rollback(
+                    deployment.target_id, snapshot, force=bool(job.parameters.get("force"))
+                )
 
     async def completed(self, uow: UnitOfWork) -> None:
         deployment = await self._deployment(uow)
@@ -271,13 +353,14 @@ class RollbackWork:
         standing = await uow.deployments.standing(agent.id)
         agent.current_version = restored.number
         agent.deployed_version = restored.number if standing is not None else None
-        if agent.status is not AgentStatus.OPTIMIZING:
-            agent.status = AgentStatus.LIVE if standing is not None else AgentStatus.DEV
+        is_live = standing is not None
+        await _let_stand(uow, agent, AgentStatus.LIVE if is_live else AgentStatus.DEV)
         uow.publish(events.deployment_rolled_back(deployment, version=restored.number))
 
     async def failed(self, uow: UnitOfWork, error: dict[str, Any]) -> None:
         """The deployment stays in force, and the job says why."""
         deployment = await self._deployment(uow)
+        await _settle(uow, deployment, error)
         uow.publish(events.deployment_failed(deployment, error))
 
     async def cancelled(self, uow: UnitOfWork) -> None:

@@ -9,6 +9,20 @@ class NoScenariosError(NotAcceptableError):
     code = "no_scenarios"
 
 
+class OnlyDraftsError(NotAcceptableError):
+    """Everything that could be measured by is a draft that nobody has reviewed."""
+
+    code = "only_drafts"
+
+    def __init__(self, drafts: int) -> None:
+        count = "scenario is a draft" if drafts == 1 else f"{drafts} scenarios are drafts"
+        super().__init__(
+            f"The {count}: what a caller once heard is not yet known to be right. Nothing was "
+            "started. Review what they expect, take `draft` away in the playbook, and try again.",
+            drafts=drafts,
+        )
+
+
 class UnknownScenariosError(NotAcceptableError):
     """Scenarios were named that this version does not have."""
 

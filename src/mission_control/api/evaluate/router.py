@@ -19,6 +19,7 @@ from mission_control.api.evaluate.errors import (
     NoEvaluationError,
     NoScenariosError,
     NothingToRerunError,
+    OnlyDraftsError,
     UnknownScenariosError,
 )
 from mission_control.api.evaluate.schemas import (
@@ -39,6 +40,7 @@ router = APIRouter(prefix="/api/evaluate", tags=["evaluate"])
 REFUSALS = refusals(
     NotFoundError,
     NoScenariosError,
+    OnlyDraftsError,
     UnknownScenariosError,
     NothingToRerunError,
     IdempotencyKeyReusedError,

@@ -17,6 +17,7 @@ from mission_control.api.evaluate.errors import (
     NoEvaluationError,
     NoScenariosError,
     NothingToRerunError,
+    OnlyDraftsError,
     UnknownScenariosError,
 )
 from mission_control.api.evaluate.schemas import (
@@ -90,6 +91,9 @@ async def request_evaluation(
         parameters=parameters,
         idempotency_key=idempotency_key,
     )
+    drafts = len(playbook.scenarios) - len(playbook.reviewed)
+    if drafts:
+        job.progress = {"drafts_left_out": drafts}
     model = task_model(settings, playbook.language_model, override=request.model)
     uow.evaluations.add(
         new_evaluation(
@@ -133,15 +137,17 @@ def new_evaluation(
 async def _chosen_scenarios(
     uow: UnitOfWork, agent_id: str, playbook: Playbook, request: EvaluationCreate
 ) -> list[str]:
-    chosen = [scenario.id for scenario in playbook.scenarios]
+    asked = playbook.scenarios
     if request.scenario_ids is not None:
-        unknown = sorted(set(request.scenario_ids) - set(chosen))
+        unknown = sorted(set(request.scenario_ids) - {each.id for each in asked})
         if unknown:
             raise UnknownScenariosError(unknown)
-        chosen = [name for name in chosen if name in set(request.scenario_ids)]
+        asked = [each for each in asked if each.id in set(request.scenario_ids)]
     if request.splits is not None:
-        inside = {s.id for s in playbook.scenarios if split_of(agent_id, s) in request.splits}
-        chosen = [name for name in chosen if name in inside]
+        asked = [each for each in asked if split_of(agent_id, each) in request.splits]
+    chosen = [each.id for each in asked if not each.draft]
+    if asked and not chosen:
+        raise OnlyDraftsError(len(asked))
     if request.rerun is not None:
         again = await _to_rerun(uow, agent_id, request.rerun)
         chosen = [name for name in chosen if name in again]

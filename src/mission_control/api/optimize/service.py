@@ -42,7 +42,7 @@ from mission_control.core.words import (
     Verdict,
     VersionOrigin,
 )
-from mission_control.data.agents import Agent, AgentVersion
+from mission_control.data.agents import AgentVersion
 from mission_control.data.evaluations import Evaluation
 from mission_control.data.jobs import Job
 from mission_control.data.optimizations import Optimization, Trial
@@ -144,10 +144,13 @@ def _refuse_small_splits(agent_id: str, playbook: Playbook) -> None:
         len(scenarios_in(agent_id, playbook, "test")),
     )
     if train < FEWEST_TRAIN or not validation or not test:
+        drafts = len(playbook.scenarios) - len(playbook.reviewed)
+        uncounted = f" Its {drafts} drafts do not count until they are reviewed." if drafts else ""
         raise TooFewScenariosError(
             f"An optimization needs scenarios to learn from ({FEWEST_TRAIN} train), to choose by "
             f"(1 validation) and to prove itself on (1 test); this version has {train}, "
-            f"{validation} and {test}. Nothing was started; add scenarios to the playbook."
+            f"{validation} and {test}.{uncounted} Nothing was started; add scenarios to the "
+            "playbook."
         )
 
 
@@ -230,7 +233,8 @@ async def _end(
         _add_cost(optimization, evaluation, cost_of(results))
     agent = await uow.agents.get_locked(optimization.agent_id)
     if agent.status is AgentStatus.OPTIMIZING:
-        agent.status = _status_after(agent, AgentStatus(optimization.previous_status))
+        # As it was before, or as a deployment or rollback has left it meanwhile.
+        agent.status = AgentStatus(optimization.previous_status)
 
 
 def _add_cost(optimization: Optimization, evaluation: Evaluation, paid: Decimal | None) -> None:
@@ -241,13 +245,6 @@ def _add_cost(optimization: Optimization, evaluation: Evaluation, paid: Decimal 
         return
     if optimization.cost_usd is not None:
         optimization.cost_usd = None if paid is None else optimization.cost_usd + paid
-
-
-def _status_after(agent: Agent, before: AgentStatus) -> AgentStatus:
-    """Where it stood before, unless it was deployed or rolled back during the search."""
-    if agent.deployed_version is not None:
-        return AgentStatus.LIVE
-    return AgentStatus.DEV if before is AgentStatus.LIVE else before
 
 
 # ------------------------------------------------------------ the search
