@@ -12,6 +12,7 @@ from mission_control.core.settings import Settings, get_settings
 from mission_control.data.engine import create_engine, create_sessions
 from mission_control.data.event_streams import EventStreams, open_redis
 from mission_control.data.unit_of_work import UnitOfWork
+from mission_control.integrations.close_client import CloseClient, open_close
 from mission_control.integrations.model_probe import ModelProbe, open_model_probe
 from mission_control.integrations.superoptix_client import SuperOptiXClient, open_superoptix
 from mission_control.integrations.vapi_client import VAPIClient, open_vapi
@@ -27,6 +28,7 @@ class Resources:
     bus: EventBus
     superoptix: SuperOptiXClient
     vapi: VAPIClient
+    close: CloseClient
     model_probe: ModelProbe
     vault: Vault
 
@@ -36,6 +38,7 @@ class Resources:
     async def aclose(self) -> None:
         await self.superoptix.aclose()
         await self.vapi.aclose()
+        await self.close.aclose()
         await self.model_probe.aclose()
         await self.redis.aclose()
         await self.engine.dispose()
@@ -55,6 +58,7 @@ def build_resources(settings: Settings) -> Resources:
         bus=streams,
         superoptix=open_superoptix(settings),
         vapi=open_vapi(settings.vapi_url, settings.vapi_key),
+        close=open_close(settings.close_url, settings.close_key),
         model_probe=open_model_probe(settings.model_base_url, settings.openai_api_key),
         vault=Vault.open(settings),
     )

@@ -5,7 +5,7 @@ from typing import ClassVar
 import httpx2
 from pydantic import SecretStr
 
-from mission_control.integrations.base import HttpIntegration
+from mission_control.integrations.base import HttpIntegration, trusted_authorities
 
 
 class ModelProbe(HttpIntegration):
@@ -21,5 +21,10 @@ class ModelProbe(HttpIntegration):
 def open_model_probe(base_url: str, key: SecretStr | None) -> ModelProbe:
     headers = {"Authorization": f"Bearer {key.get_secret_value()}"} if key is not None else {}
     return ModelProbe(
-        httpx2.AsyncClient(base_url=base_url.rstrip("/"), headers=headers, timeout=5.0)
+        httpx2.AsyncClient(
+            base_url=base_url.rstrip("/"),
+            headers=headers,
+            timeout=5.0,
+            verify=trusted_authorities(trust_env=True),
+        )
     )

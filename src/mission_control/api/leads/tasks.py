@@ -1,0 +1,31 @@
+"""Background work of leads."""
+
+import structlog
+
+from mission_control.api.leads import service
+from mission_control.api.queue import celery_app, run
+from mission_control.api.resources import open_resources
+from mission_control.integrations.errors import IntegrationError
+
+log = structlog.get_logger(__name__)
+
+
+@celery_app.task(name="leads.poll")
+def poll() -> None:
+    run(_poll())
+
+
+@celery_app.task(name=service.FOLLOW_HINTS)
+def follow_hints() -> None:
+    run(_follow_hints())
+
+
+async def _poll() -> None:
+    await service.poll_close(await open_resources())
+
+
+async def _follow_hints() -> None:
+    try:
+        await service.follow_hints(await open_resources())
+    except IntegrationError as error:
+        log.warning("close_hints_not_followed", code=error.code, detail=error.message)
