@@ -89,3 +89,40 @@ def test_an_operator_does_the_main_job_in_the_browser(
     assert crashes == []
     ours = {address.removeprefix("http://") for address in (product.console, product.origin)}
     assert hosts <= ours
+
+
+@pytest.mark.timeout(180)
+def test_an_operator_follows_a_call_to_its_lead_and_changes_it_in_close(
+    product: Product, api: Api, browser_page: Page
+) -> None:
+    page = browser_page
+    crashes: list[str] = []
+    page.on("pageerror", lambda error: crashes.append(str(error)))
+
+    # ---------------------------------------------------------------- read everything
+    page.goto(f"{product.console}/system")
+    page.get_by_role("button", name="Sync all").click()
+    expect(page.get_by_text("Everything is read.")).to_be_visible(timeout=LONG)
+
+    # ---------------------------------------------------------------- the calls, and one of them
+    page.get_by_role("link", name="Calls").first.click()
+    totals = page.get_by_test_id("stMetric").filter(has_text="not judged")
+    expect(totals).to_be_visible()
+    expect(page.get_by_role("img", name="How the calls ended")).to_be_visible()
+    held = api.get("calls?ending=transferred&source=vapi")["items"]
+    call = next(each for one in held if (each := api.get(f"calls/{one['id']}"))["leads"])
+    page.goto(f"{product.console}/calls?call={call['id']}")
+    said = page.get_by_role("log")
+    expect(said.get_by_text(call["turns"][0]["text"], exact=True)).to_be_visible()
+
+    # ---------------------------------------------------------------- its lead, changed in Close
+    lead = call["leads"][0]
+    page.get_by_role("tab", name=re.compile("Leads")).click()
+    page.get_by_role("link", name=lead["name"]).click()
+    expect(page.get_by_role("heading", name=lead["name"])).to_be_visible()
+    page.get_by_role("tab", name="Change").click()
+    page.get_by_role("textbox", name="Name", exact=True).fill("Renamed Freight")
+    page.get_by_role("button", name="Write to Close").click()
+    expect(page.get_by_role("heading", name="Renamed Freight")).to_be_visible()
+    assert api.get(f"leads/{lead['id']}")["name"] == "Renamed Freight"
+    assert crashes == []

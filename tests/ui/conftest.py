@@ -19,6 +19,7 @@ from mission_control.api.evaluate.service import EvaluationWork
 from mission_control.api.jobs.service import run_job
 from mission_control.api.queue import celery_app
 from mission_control.api.resources import Resources, build_resources
+from mission_control.api.sync.service import SyncWork
 from mission_control.core.settings import Settings, get_settings
 from mission_control.core.words import JobKind
 from mission_control.data.base import Base
@@ -32,6 +33,7 @@ WORK = {
     JobKind.EVALUATE: EvaluationWork,
     JobKind.DEPLOY: DeployWork,
     JobKind.ROLLBACK: RollbackWork,
+    JobKind.SYNC: SyncWork,
 }
 ResultT = TypeVar("ResultT")
 Open = Callable[[str], AppTest]
@@ -115,10 +117,19 @@ class ServedApi:
 
 
 @pytest.fixture(scope="session")
+def close_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Origin of a stand-in for Close with a dozen leads. It remembers what is changed there."""
+    module, directory = "mission_control.sandbox.close_server", tmp_path_factory.mktemp("close")
+    with services.sandbox_server(module, directory, "--people", "12") as origin:
+        yield origin
+
+
+@pytest.fixture(scope="session")
 def served_api(
     redis_server: str,
     model_server: str,
     vapi_server: str,
+    close_server: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[ServedApi]:
     data = tmp_path_factory.mktemp("console")
@@ -131,6 +142,7 @@ def served_api(
         openai_base_url=model_server,
         mc_model="openai/sandbox-1",
         vapi_base_url=vapi_server,
+        close_base_url=close_server,
         mc_data_dir=data,
         mc_api_port=services.free_port(),
     )

@@ -69,3 +69,12 @@ def test_the_address_says_which_agent_it_is_about(api: ServedApi) -> None:
     console.run()
     assert console.selectbox(key="agent").value == "ada"
     assert any(text.value.startswith("**ADA** `ada`") for text in console.markdown)
+
+
+def test_an_assistant_at_vapi_becomes_an_agent(api: ServedApi, open_page: Open) -> None:
+    console = open_page("agents")
+    console.segmented_control(key="agents_source").set_value("A Vapi assistant").run()
+    candidates = console.dataframe[0].value
+    assert {"REMUS", "GENESIS", "SCOUT"} <= set(candidates["Assistant"])
+    assert console.button(key="agents_import").disabled
+    assert not console.exception

@@ -2,24 +2,34 @@
 
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mission_control.core import safe_yaml
 from mission_control.core.words import (
     AgentStatus,
     AgentType,
+    CallEnding,
+    CallSource,
     DeploymentStatus,
     DeploymentTarget,
+    DriftState,
     EvaluationPurpose,
     JobStatus,
+    LeadMatch,
     RunStatus,
     ScenarioStatus,
+    SyncStatus,
+    SyncSystem,
     Verdict,
 )
-from mission_control.ui.components import badges, figures
+from mission_control.ui.components import badges, call_totals, drift, figures, syncing
+from mission_control.ui.components.drafts import reviewed
 from mission_control.ui.components.prompt_diff import diff_rows
+from tests.builders import a_playbook, a_scenario
 
 
 class TestFigures:
@@ -40,6 +50,9 @@ class TestFigures:
             (figures.duration(412.3), "412 ms"),
             (figures.duration(1_250), "1.2 s"),
             (figures.runs(1, 3), "1 scenario × 3 repetitions"),
+            (figures.clock(65.4), "1:05"),
+            (figures.clock(3_600), "1:00:00"),
+            (figures.clock(None), "—"),
         ],
     )
     def test_are_told_with_their_unit(self, text: str, expected: str) -> None:
@@ -73,6 +86,14 @@ class TestBadges:
             (RunStatus, badges.RUNS),
             (ScenarioStatus, badges.SCENARIOS),
             (Verdict, badges.VERDICTS),
+            (DriftState, badges.DRIFT),
+            (DriftState, drift.MEANING),
+            (CallEnding, badges.ENDINGS),
+            (CallEnding, call_totals.COLORS),
+            (CallSource, badges.SOURCES),
+            (LeadMatch, badges.MATCHES),
+            (SyncStatus, badges.SYNCS),
+            (SyncSystem, syncing.NAMES),
         ],
     )
     def test_every_word_has_its_label(
@@ -110,3 +131,24 @@ class TestPromptDiff:
         for row in diff_rows("\n".join(lines)):
             inside = row[row.index(">") + 1 : row.rindex("<")]
             assert "<" not in inside.replace("<b>", "").replace("</b>", "")
+
+
+class TestDrafts:
+    PLAYBOOK = a_playbook(
+        scenarios=[a_scenario("kept"), a_scenario("one", draft=True), a_scenario("two", draft=True)]
+    )
+
+    @staticmethod
+    def drafts(playbook: str) -> dict[str, bool]:
+        document: Any = safe_yaml.load(playbook)
+        scenarios = document["spec"]["feature_specifications"]["scenarios"]
+        return {each["name"]: each.get("draft", False) for each in scenarios}
+
+    def test_what_is_taken_counts_from_then_on(self) -> None:
+        taken = reviewed(self.PLAYBOOK, {"one"}, take=True)
+        assert self.drafts(taken) == {"kept": False, "one": False, "two": True}
+
+    def test_what_is_thrown_away_is_gone_and_the_rest_untouched(self) -> None:
+        left = reviewed(self.PLAYBOOK, {"one", "two"}, take=False)
+        assert self.drafts(left) == {"kept": False}
+        assert reviewed(left, set(), take=True) == left

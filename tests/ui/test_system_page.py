@@ -5,7 +5,7 @@ import pytest
 from tests.builders import a_playbook
 from tests.ui.conftest import Open, ServedApi
 
-PAGES = ("agents", "evaluate", "optimize", "deployments", "system")
+PAGES = ("agents", "evaluate", "optimize", "deployments", "calls", "leads", "system")
 
 
 def test_parts_are_told_apart_from_stand_ins(api: ServedApi, open_page: Open) -> None:
@@ -35,7 +35,29 @@ def test_every_page_says_what_is_a_stand_in(api: ServedApi, open_page: Open) -> 
     for page in PAGES:
         console.switch_page(f"app_pages/{page}.py").run()
         lines = [text.value for text in console.markdown]
-        assert any(line.startswith(":orange-badge[SANDBOX] **vapi**") for line in lines), page
+        assert any(line.startswith(":orange-badge[SANDBOX] **vapi, close**") for line in lines), (
+            page
+        )
+
+
+def test_a_sync_is_followed_to_its_end_and_told_by_system(api: ServedApi, open_page: Open) -> None:
+    console = open_page("system")
+    mirrors = console.table[1].value.set_index("System")
+    (vapi,) = [name for name in mirrors.index if "Vapi" in name]
+    assert "SANDBOX" in vapi
+    assert mirrors.loc[vapi, "State"] == ":gray-badge[not read yet]"
+
+    console.button(key="system_sync").click().run()
+    assert "Waiting for a worker." in [caption.value for caption in console.caption]
+    assert not [button for button in console.button if button.key == "system_sync"]
+    (job,) = api.get("/api/jobs?kind=sync")["items"]
+    console.button(key="system_sync_cancel").click().run()
+    api.work()
+    console.run()
+    assert console.warning[0].value.startswith("The sync was cancelled.")
+    assert api.get(f"/api/jobs/{job['id']}")["status"] == "cancelled"
+    assert console.button(key="system_sync").label == "Sync all"
+    assert not console.exception
 
 
 @pytest.mark.usefixtures("no_api")

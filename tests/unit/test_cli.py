@@ -13,15 +13,17 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from mission_control.api.jobs.schemas import JobRead
+from mission_control.api.leads.schemas import LeadFieldRead
+from mission_control.cli import changing
 from mission_control.cli.app import app
 from mission_control.cli.first_start import show_main_job
 from mission_control.cli.following import EvaluationView, OptimizationView
-from mission_control.cli.session import Screen, base_url, reporting
+from mission_control.cli.session import CommandError, Screen, base_url, reporting
 from mission_control.cli.words import money, points, rate
 from mission_control.core.clock import utc_now
 from mission_control.core.settings import Settings, get_settings
 from mission_control.core.words import JobKind, JobStatus
-from mission_control.ui.api_client import ApiProblemError
+from mission_control.ui.api_errors import ApiProblemError
 from tests.services import free_port
 
 runner = CliRunner()
@@ -49,7 +51,7 @@ def test_help_names_every_command_and_imports_nothing_heavy() -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "HEAVY []" in done.stdout
     for command in ("up", "demo", "doctor", "agents", "evaluate", "optimize", "compare", "deploy",
-                    "rollback", "jobs", "migrate", "sandbox"):  # fmt: skip
+                    "rollback", "drift", "calls", "leads", "sync", "jobs", "migrate", "sandbox"):  # fmt: skip
         assert f"\n  {command} " in done.stdout
 
 
@@ -71,6 +73,16 @@ def test_help_names_every_command_and_imports_nothing_heavy() -> None:
         ["agents", "list", "--limit", "201"],
         ["sandbox", "model"],
         ["deploy", "remus", "--colour"],
+        ["agents", "import", "a.yaml", "--from-vapi", "a-1"],
+        ["agents", "import", "--from-vapi", "a-1", "--type", "webhook"],
+        ["calls", "list", "--from", "yesterday"],
+        ["calls", "list", "--ending", "badly"],
+        ["calls", "totals", "--source", "twilio"],
+        ["leads", "list", "--custom", "Roof type"],
+        ["leads", "list", "--custom", "Roof type+=Flat"],
+        ["leads", "set", "lead_1"],
+        ["leads", "set", "lead_1", "Roof type"],
+        ["leads", "set", "lead_1", "=Flat"],
     ],
 )
 def test_wrong_usage_is_refused_before_anything_is_asked(
@@ -99,6 +111,9 @@ def test_a_binary_file_is_no_playbook(tmp_path: Any, nowhere: list[str]) -> None
         ["agents", "list"], ["agents", "show", "remus"], ["evaluate", "remus"], ["compare", "remus"],
         ["evaluate", "remus", "--watch"], ["optimize", "remus"], ["deploy", "remus"],
         ["rollback", "remus"], ["jobs", "list"], ["jobs", "cancel", str(uuid4())], ["demo"],
+        ["calls", "list"], ["calls", "totals"], ["leads", "list"], ["leads", "show", "lead_1"],
+        ["leads", "set", "lead_1", "status=Won"], ["sync"], ["drift"], ["drift", "ada", "--check"],
+        ["agents", "candidates"], ["agents", "import", "--from-vapi", "a-1"],
     ],
 )  # fmt: skip
 def test_an_api_that_is_away_is_said_in_one_line(arguments: list[str], nowhere: list[str]) -> None:
@@ -242,6 +257,42 @@ def test_money(usd: Decimal | str | None, told: str) -> None:
 
 def test_a_cost_that_is_not_known_yet_is_not_unpriced() -> None:
     assert money(None, is_final=False) == "—"
+
+
+# ------------------------------------------------------------------ changing a lead
+
+FIELDS = [
+    LeadFieldRead(id="cf_1", name="Roof age", type="number", accepts_multiple=False, choices=[]),
+    LeadFieldRead(id="cf_2", name="Wants", type="choices", accepts_multiple=True, choices=["Plan"]),
+]
+
+
+@pytest.mark.parametrize(
+    ("typed", "sent"),
+    [
+        (["status=Won"], {"status": "Won"}),
+        (["url="], {"url": None}),
+        (["Roof age=12"], {"custom": {"Roof age": 12}}),
+        (["cf_1=-2.5"], {"custom": {"cf_1": -2.5}}),
+        (["Roof age="], {"custom": {"Roof age": None}}),
+        (["Wants+=Plan"], {"custom": {"Wants": {"add": "Plan"}}}),
+        (["Wants -= Plan"], {"custom": {"Wants": {"remove": "Plan"}}}),
+        (["custom.status=x"], {"custom": {"status": "x"}}),
+        (["Note=a=b"], {"custom": {"Note": "a=b"}}),
+        (["name=A", "Unknown=1"], {"name": "A", "custom": {"Unknown": "1"}}),
+    ],
+)
+def test_what_is_typed_is_what_is_sent(typed: list[str], sent: dict[str, Any]) -> None:
+    request = changing.request([changing.read(each) for each in typed], FIELDS)
+    assert request.model_dump(exclude_unset=True) == sent
+
+
+@pytest.mark.parametrize(
+    "typed", [["Roof age=old"], ["status+=Won"], ["Wants+=a", "Wants+=b"], ["name=A", "name=B"]]
+)
+def test_what_cannot_be_meant_is_refused(typed: list[str]) -> None:
+    with pytest.raises(CommandError):
+        changing.request([changing.read(each) for each in typed], FIELDS)
 
 
 # ------------------------------------------------------------------ following

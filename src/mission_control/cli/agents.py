@@ -62,6 +62,10 @@ def import_agent(
     everything: Annotated[
         bool, typer.Option("--all", help="Every playbook that ships with SuperOptiX.")
     ] = False,
+    from_vapi: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="An assistant at Vapi; see `agents candidates`."),
+    ] = None,
     agent_type: Type = None,
     vapi_assistant: Assistant = None,
     as_json: AsJson = False,
@@ -72,9 +76,14 @@ def import_agent(
     from mission_control.cli.session import CommandError, open_session
 
     with open_session(as_json=as_json, api_url=api_url) as session:
-        if [file is not None, marketplace is not None, everything].count(True) != 1:
-            raise CommandError("Give one of FILE, --marketplace NAME and --all.")
-        if everything:
+        sources = [file is not None, marketplace is not None, everything, from_vapi is not None]
+        if sources.count(True) != 1:
+            raise CommandError("Give one of FILE, --marketplace NAME, --from-vapi ID and --all.")
+        if from_vapi is not None:
+            if agent_type or vapi_assistant:
+                raise CommandError("--from-vapi says itself what it is: a phone bot, and which.")
+            importing.import_assistant(session, from_vapi)
+        elif everything:
             importing.import_all(session, agent_type=agent_type)
         else:
             importing.import_one(
@@ -84,6 +93,17 @@ def import_agent(
                 agent_type=agent_type,
                 vapi_assistant=vapi_assistant,
             )
+
+
+@app.command("candidates")
+def list_candidates(*, as_json: AsJson = False, api_url: ApiUrl = None) -> None:
+    """List the assistants at Vapi, and which agent each is already."""
+    from mission_control.cli import importing
+    from mission_control.cli.session import open_session
+
+    with open_session(as_json=as_json, api_url=api_url) as session:
+        found = session.client.agents.candidates()
+        session.screen.answer(found, importing.candidates(found))
 
 
 @app.command("edit")

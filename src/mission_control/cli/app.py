@@ -5,7 +5,18 @@ from typing import Annotated
 
 import typer
 
-from mission_control.cli import agents, deploying, evaluating, jobs, machine, optimizing
+from mission_control.cli import (
+    agents,
+    calls,
+    deploying,
+    drifting,
+    evaluating,
+    jobs,
+    leads,
+    machine,
+    optimizing,
+    syncing,
+)
 
 HELP = """See, evaluate, optimize, deploy and roll back the agents of a company.
 
@@ -56,6 +67,10 @@ app.command("optimize")(optimizing.optimize)
 app.command("compare")(optimizing.compare)
 app.command("deploy")(deploying.deploy)
 app.command("rollback")(deploying.rollback)
+app.command("drift")(drifting.drift)
+app.add_typer(calls.app, name="calls")
+app.add_typer(leads.app, name="leads")
+app.command("sync")(syncing.sync)
 app.add_typer(jobs.app, name="jobs")
 app.command("migrate")(machine.migrate)
 app.add_typer(machine.sandbox, name="sandbox")

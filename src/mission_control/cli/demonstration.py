@@ -20,7 +20,7 @@ from mission_control.cli.results import deployment_of, evaluation_of, optimizati
 from mission_control.cli.session import FAILED, UNAVAILABLE, CommandError, Session
 from mission_control.cli.words import rate, seconds
 from mission_control.core.words import AgentStatus, AgentType, JobStatus, Verdict
-from mission_control.ui.api_client import ApiProblemError
+from mission_control.ui.api_errors import ApiProblemError
 
 AGENTS = ("remus", "genesis", "scout")
 OPTIMIZED = "remus"

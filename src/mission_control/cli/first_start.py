@@ -9,7 +9,8 @@ from mission_control.cli.session import address, base_url
 from mission_control.core.settings import Settings
 from mission_control.supervisor.processes import dies_with_us
 from mission_control.supervisor.terminal import Terminal
-from mission_control.ui.api_client import ApiClient, ApiError
+from mission_control.ui.api_client import ApiClient
+from mission_control.ui.api_errors import ApiError
 
 GRACE_SECONDS = 2.0
 
@@ -27,6 +28,10 @@ async def show_main_job(settings: Settings) -> None:
             "See it again with `mission-control demo`.",
             "bold yellow",
         )
+    if await asyncio.to_thread(_start_reading, settings):
+        terminal.headline(
+            "Leads and calls are being read in the background: `mission-control sync`."
+        )
     terminal.headline(f"console  {address(settings, settings.mc_ui_port)}", "bold green")
     terminal.headline(f"api      {base_url(settings)}", "bold green")
 
@@ -42,6 +47,18 @@ def _is_first_start(settings: Settings) -> bool:
             return not client.agents.list(limit=1).items
     except ApiError:  # it is late; whoever looks at the terminal sees why
         return False
+
+
+def _start_reading(settings: Settings) -> bool:
+    """Fill the console with the stand-ins' leads and calls. What is real is read when asked for."""
+    if not settings.close_is_stand_in:
+        return False
+    try:
+        with ApiClient(base_url(settings)) as client:
+            client.syncs.start()
+    except ApiError:  # nothing is lost: the console has a button for it
+        return False
+    return True
 
 
 async def _run_demo(settings: Settings) -> int:

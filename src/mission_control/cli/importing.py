@@ -4,14 +4,16 @@ import sys
 from pathlib import Path
 
 import typer
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from mission_control.api.agents.schemas import ImportCandidates
 from mission_control.cli import rendering
 from mission_control.cli.session import FAILED, CommandError, Session
 from mission_control.core.safe_yaml import MAX_BYTES
 from mission_control.core.words import AgentType
-from mission_control.ui.api_client import ApiProblemError
+from mission_control.ui.api_errors import ApiProblemError
 
 
 def read(file: str) -> str:
@@ -45,6 +47,26 @@ def import_one(
         vapi_assistant_id=vapi_assistant,
     )
     session.screen.answer(detail, *rendering.agent(detail))
+
+
+def import_assistant(session: Session, assistant_id: str) -> None:
+    """Make an agent of an assistant at Vapi, and say what is left to do with it."""
+    detail = session.client.agents.import_assistant(assistant_id)
+    session.screen.answer(detail, *rendering.agent(detail))
+    session.screen.note("Nothing was changed at Vapi.")
+
+
+def candidates(found: ImportCandidates) -> RenderableType:
+    if not found.items:
+        return Text("There is no assistant at Vapi.")
+    made = rendering.table("assistant", "name", "model", "here as", "cannot be imported")
+    for each in found.items:
+        model = " ".join(part for part in (each.provider, each.model) if part)
+        made.add_row(
+            each.vapi_assistant_id, Text(each.name or ""), Text(model), each.agent_id or "",
+            Text(each.refusal or ""),
+        )  # fmt: skip
+    return made
 
 
 def import_all(session: Session, *, agent_type: AgentType | None) -> None:

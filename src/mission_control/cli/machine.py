@@ -12,6 +12,11 @@ sandbox = typer.Typer(
 )
 
 Port = Annotated[int, typer.Option(min=1, max=65535, help="On 127.0.0.1.")]
+DataFile = Annotated[Path | None, typer.Option(help="Where changes outlive the process.")]
+People = Annotated[int, typer.Option(min=1, max=29_000, help="How many leads there are.")]
+Live = Annotated[
+    float | None, typer.Option(min=0.1, metavar="SECONDS", help="A new call this often.")
+]
 
 
 def up() -> None:
@@ -73,13 +78,38 @@ def sandbox_model(
 def sandbox_vapi(
     *,
     port: Port,
-    data_file: Annotated[
-        Path | None, typer.Option(help="Where assistants outlive the process.")
+    data_file: DataFile = None,
+    people: People = 29_000,
+    live: Live = None,
+    webhook_url: Annotated[
+        str | None, typer.Option(help="Where calls are reported to, as they happen.")
+    ] = None,
+    webhook_secret: Annotated[
+        str | None, typer.Option(help="What these reports are authorised with (a bearer token).")
     ] = None,
 ) -> None:
-    """A Vapi with the assistants REMUS, GENESIS and SCOUT."""
+    """A Vapi with the assistants REMUS, GENESIS and SCOUT, and the calls they made."""
     from mission_control.cli.session import Screen, reporting
     from mission_control.sandbox.vapi_server import serve
 
     with reporting(Screen()):
-        serve(port=port, data_file=data_file)
+        serve(
+            port=port,
+            data_file=data_file,
+            people=people,
+            live=live,
+            webhook_url=webhook_url,
+            webhook_secret=webhook_secret,
+        )
+
+
+@sandbox.command("close")
+def sandbox_close(
+    *, port: Port, data_file: DataFile = None, people: People = 29_000, live: Live = None
+) -> None:
+    """A Close with leads, their contacts, and the calls that people had with them."""
+    from mission_control.cli.session import Screen, reporting
+    from mission_control.sandbox.close_server import serve
+
+    with reporting(Screen()):
+        serve(port=port, data_file=data_file, people=people, live=live)

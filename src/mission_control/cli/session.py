@@ -14,12 +14,8 @@ from rich.text import Text
 
 from mission_control.core.errors import MissionControlError
 from mission_control.core.settings import Settings, get_settings
-from mission_control.ui.api_client import (
-    ApiClient,
-    ApiProblemError,
-    ApiUnreachableError,
-    JobNotOverError,
-)
+from mission_control.ui.api_client import ApiClient
+from mission_control.ui.api_errors import ApiProblemError, ApiUnreachableError, JobNotOverError
 
 DONE, FAILED, REFUSED, UNAVAILABLE, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -146,6 +142,8 @@ def _of_problem(problem: ApiProblemError) -> CommandError:
     each = (f"{field}: {message}" for field, message in problem.errors)
     wrong = "; ".join(one for one in each if one not in problem.detail)
     message = f"{problem.detail} ({wrong})" if wrong else problem.detail
+    if known := problem.fields.get("known"):
+        message += f" Known: {', '.join(map(str, known))}."
     if "job_id" in problem.fields:
         message += f" (job {problem.fields['job_id']})"
     blames_the_playbook = problem.fields.get("kind") == "playbook"

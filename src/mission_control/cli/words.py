@@ -11,6 +11,8 @@ STATE_STYLES = {
     "better": "bold green", "worse": "bold red", "no_difference_shown": "yellow",
     "not_enough_data": "yellow", "optimizing": "cyan", "running": "cyan", "queued": "cyan",
     "pending": "cyan", "failed": "red", "error": "red", "problem": "red", "cancelled": "yellow",
+    "clean": "green", "changed_in_vapi": "yellow", "changed_here": "cyan", "both": "red",
+    "unknown": "yellow", "skipped": "dim", "waiting": "cyan",
     "warning": "yellow", "rolled_back": "yellow", "degraded": "yellow", "down": "red",
 }  # fmt: skip
 

@@ -1,11 +1,10 @@
 """The product's own API as a typed client: what the console and the command line are made of."""
 
 import json
-import re
 import time
 from collections.abc import Callable, Generator, Mapping
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar, cast
+from typing import Any, Literal, Self, cast
 from urllib.parse import urlencode
 from uuid import UUID, uuid4
 
@@ -14,35 +13,28 @@ from pydantic import BaseModel, ValidationError
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
-from mission_control.api.agents.schemas import (
-    AgentCompiled,
-    AgentCreate,
-    AgentDetail,
-    AgentPage,
-    AgentState,
-    AgentUpdate,
-    MarketplaceRead,
-    VersionDetail,
-    VersionDiff,
-    VersionPage,
-)
 from mission_control.api.deployments.schemas import DeploymentPage, DeployRequest, RollbackRequest
 from mission_control.api.evaluate.schemas import EvaluationCreate, EvaluationDetail, EvaluationPage
-from mission_control.api.jobs.schemas import JobPage, JobRead
+from mission_control.api.jobs.schemas import JobRead
 from mission_control.api.optimize.schemas import (
     OptimizationCreate,
     OptimizationDetail,
     OptimizationPage,
 )
 from mission_control.api.system.schemas import SystemStatus
-from mission_control.core.words import (
-    AgentStatus,
-    AgentType,
-    EvaluationPurpose,
-    JobKind,
-    JobStatus,
-    RunStatus,
+from mission_control.core.words import EvaluationPurpose, JobStatus, RunStatus
+from mission_control.ui.api_errors import (
+    ApiProblemError,
+    ApiUnreachableError,
+    JobNotOverError,
 )
+from mission_control.ui.api_requests import ModelT, part
+from mission_control.ui.features.agents import Agents
+from mission_control.ui.features.calls import Calls
+from mission_control.ui.features.drift import Drift
+from mission_control.ui.features.jobs import Jobs
+from mission_control.ui.features.leads import Leads
+from mission_control.ui.features.syncs import Syncs
 
 DEFAULT_TIMEOUT = 60.0  # seconds; importing waits for a cold engine to compile
 CONNECT_TIMEOUT = 3.0
@@ -56,57 +48,9 @@ LARGEST_MESSAGE = 64 * 1024 * 1024
 # Close codes of the API's sockets after which coming back would not help.
 SOCKET_REFUSALS = {4003: 403, 4004: 404}
 
-ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 JOB_OVER = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})
 
 WatchKind = Literal["optimize", "evaluate"]
-ModelT = TypeVar("ModelT", bound=BaseModel)
-
-
-class ApiError(Exception):
-    """Base of all that can go wrong between a client and the API. The message is for a person."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.message = message
-
-
-class ApiProblemError(ApiError):
-    """The API answered with a problem document (RFC 9457).
-
-    `code` is stable, `detail` is for a person, `fields` are the document's named extras
-    (`errors: [{field, message}]`, `job_id`, …).
-    """
-
-    def __init__(
-        self, status: int, code: str, detail: str, fields: Mapping[str, Any] | None = None
-    ) -> None:
-        super().__init__(detail)
-        self.status = status
-        self.code = code
-        self.detail = detail
-        self.fields: dict[str, Any] = dict(fields or {})
-
-    @property
-    def errors(self) -> list[tuple[str, str]]:
-        """Field and message of everything that was not acceptable; empty for other refusals."""
-        return [
-            (str(each["field"]), str(each["message"])) for each in self.fields.get("errors", [])
-        ]
-
-
-class ApiUnreachableError(ApiError):
-    """Nothing that is our API answers at the base URL."""
-
-
-class JobNotOverError(ApiError):
-    """The time to wait for a job ran out. It goes on; `job` is how it was seen last."""
-
-    def __init__(self, job: JobRead, seconds: float) -> None:
-        super().__init__(
-            f"Job {job.id} is still {job.status} after {seconds:g} s. It goes on; look again later."
-        )
-        self.job = job
 
 
 class ApiClient:
@@ -125,6 +69,10 @@ class ApiClient:
         )
         self.agents = Agents(self)
         self.jobs = Jobs(self)
+        self.calls = Calls(self)
+        self.leads = Leads(self)
+        self.drift = Drift(self)
+        self.syncs = Syncs(self)
 
     def close(self) -> None:
         self._http.close()
@@ -150,7 +98,7 @@ class ApiClient:
         idempotency_key: str | None = None,
     ) -> JobRead:
         """Start an evaluation; without a request, of the current version on all scenarios."""
-        return self._start(f"/api/evaluate/{_part(agent_id)}", request, idempotency_key)
+        return self.start(f"/api/evaluate/{part(agent_id)}", request, idempotency_key)
 
     def baseline(
         self,
@@ -160,7 +108,7 @@ class ApiClient:
         idempotency_key: str | None = None,
     ) -> JobRead:
         """The same, remembered as what later evaluations are held against."""
-        return self._start(f"/api/evaluate/{_part(agent_id)}/baseline", request, idempotency_key)
+        return self.start(f"/api/evaluate/{part(agent_id)}/baseline", request, idempotency_key)
 
     def evaluation_history(
         self,
@@ -172,7 +120,7 @@ class ApiClient:
         status: RunStatus | None = None,
     ) -> EvaluationPage:
         return self.get(
-            f"/api/evaluate/{_part(agent_id)}/history",
+            f"/api/evaluate/{part(agent_id)}/history",
             EvaluationPage,
             limit=limit,
             cursor=cursor,
@@ -182,10 +130,10 @@ class ApiClient:
 
     def latest_evaluation(self, agent_id: str) -> EvaluationDetail:
         """The newest completed one; ApiProblemError `no_evaluation` when there is none."""
-        return self.get(f"/api/evaluate/{_part(agent_id)}/latest", EvaluationDetail)
+        return self.get(f"/api/evaluate/{part(agent_id)}/latest", EvaluationDetail)
 
     def evaluation(self, agent_id: str, evaluation_id: UUID | str) -> EvaluationDetail:
-        path = f"/api/evaluate/{_part(agent_id)}/evaluations/{_part(evaluation_id)}"
+        path = f"/api/evaluate/{part(agent_id)}/evaluations/{part(evaluation_id)}"
         return self.get(path, EvaluationDetail)
 
     # ---------------------------------------------------------------- optimize
@@ -198,20 +146,20 @@ class ApiClient:
         idempotency_key: str | None = None,
     ) -> JobRead:
         """Start a search for a better prompt; without a request, GEPA at its light level."""
-        return self._start(f"/api/optimize/{_part(agent_id)}", request, idempotency_key)
+        return self.start(f"/api/optimize/{part(agent_id)}", request, idempotency_key)
 
     def optimization_status(self, agent_id: str) -> OptimizationDetail:
         """The newest one; ApiProblemError `no_optimization` when there is none."""
-        return self.get(f"/api/optimize/{_part(agent_id)}/status", OptimizationDetail)
+        return self.get(f"/api/optimize/{part(agent_id)}/status", OptimizationDetail)
 
     def optimization_history(
         self, agent_id: str, *, limit: int = 50, cursor: str | None = None
     ) -> OptimizationPage:
-        path = f"/api/optimize/{_part(agent_id)}/history"
+        path = f"/api/optimize/{part(agent_id)}/history"
         return self.get(path, OptimizationPage, limit=limit, cursor=cursor)
 
     def optimization(self, agent_id: str, optimization_id: UUID | str) -> OptimizationDetail:
-        path = f"/api/optimize/{_part(agent_id)}/optimizations/{_part(optimization_id)}"
+        path = f"/api/optimize/{part(agent_id)}/optimizations/{part(optimization_id)}"
         return self.get(path, OptimizationDetail)
 
     # ---------------------------------------------------------------- deploy
@@ -226,14 +174,14 @@ class ApiClient:
     ) -> JobRead:
         """Put a version on its target; left out: the candidate of the newest optimization."""
         request = DeployRequest(version=version, force=force)
-        return self._start(f"/api/optimize/{_part(agent_id)}/deploy", request, idempotency_key)
+        return self.start(f"/api/optimize/{part(agent_id)}/deploy", request, idempotency_key)
 
     def rollback(
         self, agent_id: str, *, force: bool = False, idempotency_key: str | None = None
     ) -> JobRead:
         """Undo the deployment in force."""
         request = RollbackRequest(force=force)
-        return self._start(f"/api/optimize/{_part(agent_id)}/rollback", request, idempotency_key)
+        return self.start(f"/api/optimize/{part(agent_id)}/rollback", request, idempotency_key)
 
     def deployments(
         self, agent_id: str | None = None, *, limit: int = 50, cursor: str | None = None
@@ -318,7 +266,7 @@ class ApiClient:
 
     def _socket(self, kind: WatchKind, agent_id: str, after: str | None) -> ClientConnection:
         query = f"?{urlencode({'after': after})}" if after else ""
-        address = f"ws{self.base_url.removeprefix('http')}/ws/{kind}/{_part(agent_id)}{query}"
+        address = f"ws{self.base_url.removeprefix('http')}/ws/{kind}/{part(agent_id)}{query}"
         try:
             return connect(
                 address,
@@ -349,7 +297,8 @@ class ApiClient:
     def delete(self, path: str) -> None:
         self._send("DELETE", path)
 
-    def _start(self, path: str, request: BaseModel | None, key: str | None) -> JobRead:
+    def start(self, path: str, request: BaseModel | None, key: str | None = None) -> JobRead:
+        """Ask for long work; `key` makes a second asking return the first job."""
         # With a key of its own, a request whose answer got lost can be sent again.
         headers = {"Idempotency-Key": key or uuid4().hex}
         response = self._send("POST", path, body=request, headers=headers, is_repeatable=True)
@@ -405,119 +354,8 @@ class ApiClient:
         )
 
 
-class Agents:
-    """Agents and their versions: `client.agents`."""
-
-    def __init__(self, client: ApiClient) -> None:
-        self._client = client
-
-    def list(
-        self,
-        *,
-        limit: int = 50,
-        cursor: str | None = None,
-        status: AgentStatus | None = None,
-        type: AgentType | None = None,
-    ) -> AgentPage:
-        return self._client.get(
-            "/api/agents", AgentPage, limit=limit, cursor=cursor, status=status, type=type
-        )
-
-    def get(self, agent_id: str) -> AgentDetail:
-        return self._client.get(_agent(agent_id), AgentDetail)
-
-    def import_(
-        self,
-        playbook: str | None = None,
-        *,
-        marketplace: str | None = None,
-        type: AgentType | None = None,
-        vapi_assistant_id: str | None = None,
-    ) -> AgentDetail:
-        """Make an agent of a playbook's YAML text, or of one that ships with SuperOptiX."""
-        given = {
-            "playbook": playbook,
-            "marketplace": marketplace,
-            "type": type,
-            "vapi_assistant_id": vapi_assistant_id,
-        }
-        request = AgentCreate.model_validate({k: v for k, v in given.items() if v is not None})
-        return self._client.post("/api/agents", request, AgentDetail)
-
-    def update(self, agent_id: str, request: AgentUpdate) -> AgentDetail:
-        """Change what `request` sets; a changed playbook or prompt becomes a new version."""
-        return self._client.put(_agent(agent_id), request, AgentDetail)
-
-    def delete(self, agent_id: str) -> None:
-        self._client.delete(_agent(agent_id))
-
-    def compile(self, agent_id: str) -> AgentCompiled:
-        return self._client.post(f"{_agent(agent_id)}/compile", None, AgentCompiled)
-
-    def state(self, agent_id: str) -> AgentState:
-        return self._client.get(f"{_agent(agent_id)}/status", AgentState)
-
-    def versions(self, agent_id: str, *, limit: int = 50, cursor: str | None = None) -> VersionPage:
-        path = f"{_agent(agent_id)}/versions"
-        return self._client.get(path, VersionPage, limit=limit, cursor=cursor)
-
-    def version(self, agent_id: str, number: int) -> VersionDetail:
-        return self._client.get(f"{_agent(agent_id)}/versions/{number}", VersionDetail)
-
-    def diff(self, agent_id: str, before: int, after: int) -> VersionDiff:
-        return self._client.get(f"{_agent(agent_id)}/versions/{before}/diff/{after}", VersionDiff)
-
-    def marketplace(self) -> MarketplaceRead:
-        """Names of the playbooks that ship with SuperOptiX."""
-        return self._client.get("/api/agents/marketplace", MarketplaceRead)
-
-
-class Jobs:
-    """Long work: `client.jobs`."""
-
-    def __init__(self, client: ApiClient) -> None:
-        self._client = client
-
-    def list(
-        self,
-        *,
-        limit: int = 50,
-        cursor: str | None = None,
-        agent_id: str | None = None,
-        kind: JobKind | None = None,
-        status: JobStatus | None = None,
-    ) -> JobPage:
-        return self._client.get(
-            "/api/jobs",
-            JobPage,
-            limit=limit,
-            cursor=cursor,
-            agent_id=agent_id,
-            kind=kind,
-            status=status,
-        )
-
-    def get(self, job_id: UUID | str) -> JobRead:
-        return self._client.get(f"/api/jobs/{_part(job_id)}", JobRead)
-
-    def cancel(self, job_id: UUID | str) -> JobRead:
-        """Ask it to end, which takes up to two seconds; wait for it to see its end."""
-        return self._client.post(f"/api/jobs/{_part(job_id)}/cancel", None, JobRead)
-
-
 class _AnswerLostError(ApiUnreachableError):
     """The request was sent, and no answer came."""
-
-
-def _agent(agent_id: str) -> str:
-    return f"/api/agents/{_part(agent_id)}"
-
-
-def _part(value: object) -> str:
-    """An id as a part of a path. Servers take an escaped slash for a real one, so none is sent."""
-    if not ID.fullmatch(str(value)):
-        raise ApiProblemError(404, "not_found", "There is nothing with this id.")
-    return str(value)
 
 
 def _read(response: httpx2.Response, model: type[ModelT]) -> ModelT:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from mission_control.ui.api_client import ApiProblemError, ApiUnreachableError
+from mission_control.ui.api_errors import ApiProblemError, ApiUnreachableError
 from mission_control.ui.components import frame
 from mission_control.ui.components.refusals import show_problem
 
@@ -19,6 +19,8 @@ page = st.navigation(
         st.Page("app_pages/evaluate.py", title="Evaluate", icon=":material/fact_check:"),
         st.Page("app_pages/optimize.py", title="Optimize", icon=":material/trending_up:"),
         st.Page("app_pages/deployments.py", title="Deployments", icon=":material/publish:"),
+        st.Page("app_pages/calls.py", title="Calls", icon=":material/call:"),
+        st.Page("app_pages/leads.py", title="Leads", icon=":material/contacts:"),
         st.Page("app_pages/system.py", title="System", icon=":material/dns:"),
     ]
 )

@@ -5,18 +5,26 @@ from uuid import UUID
 
 import streamlit as st
 
-from mission_control.api.agents.schemas import AgentDetail, AgentRead, AgentUpdate
+from mission_control.api.agents.schemas import (
+    AgentDetail,
+    AgentRead,
+    AgentUpdate,
+    ImportCandidate,
+)
 from mission_control.api.evaluate.schemas import EvaluationRead
 from mission_control.core.words import AgentType, JobKind, JobStatus, RunStatus
-from mission_control.ui.api_client import ApiError
+from mission_control.ui.api_errors import ApiError
 from mission_control.ui.clients import api_client
 from mission_control.ui.components import badges, figures, frame
+from mission_control.ui.components.drafts import review_drafts
+from mission_control.ui.components.drift import drift_states
 from mission_control.ui.components.prompt_diff import prompt_diff
 from mission_control.ui.components.refusals import refusals_shown
 from mission_control.ui.components.tables import choose_row, show_rows, status_column
 
 REFRESH_SECONDS = 10
 FROM_FILE, FROM_TEXT, FROM_SUPEROPTIX = "A file", "Text", "SuperOptiX's own"
+FROM_VAPI = "A Vapi assistant"
 
 
 def main() -> None:
@@ -38,6 +46,7 @@ def main() -> None:
 def fleet_table(agents: list[AgentRead]) -> None:
     evaluated = newest_evaluate_jobs()
     measured = {agent.id: newest_measurement(agent.id, evaluated.get(agent.id)) for agent in agents}
+    drift = drift_states(agents)
     rows = [
         {
             "Agent": agent.name,
@@ -46,6 +55,7 @@ def fleet_table(agents: list[AgentRead]) -> None:
             "Type": badges.TYPES[agent.type],
             "Current": agent.current_version,
             "In force": f"{agent.deployed_version}" if agent.deployed_version else "—",
+            "At Vapi": [badges.drift_word(drift[agent.id])] if agent.id in drift else [],
             "Pass rate": figures.share(found.pass_rate) if (found := measured[agent.id]) else "—",
             "Measured on": measured_on(found) if found else "not evaluated yet",
             "Changed": figures.ago(agent.updated_at),
@@ -60,6 +70,7 @@ def fleet_table(agents: list[AgentRead]) -> None:
             "Status": status_column(badges.AGENTS),
             "Current": st.column_config.NumberColumn("Current version", format="%d"),
             "In force": st.column_config.TextColumn("Version in force"),
+            "At Vapi": status_column(dict(badges.DRIFT.values())),
         },
     )
     if picked != st.session_state.get("agents_picked"):
@@ -103,19 +114,25 @@ def show_agent(agent: AgentDetail) -> None:
     frame.agent_line(agent)
     if agent.description:
         st.caption(badges.plain(agent.description))
-    for warning in agent.warnings:
-        st.warning(badges.plain(warning))
+    if agent.warnings:
+        st.warning("\n".join(f"- {badges.plain(warning)}" for warning in agent.warnings))
     with st.container(horizontal=True):
         st.page_link("app_pages/evaluate.py", label="Evaluate", icon=":material/fact_check:")
         st.page_link("app_pages/optimize.py", label="Optimize", icon=":material/trending_up:")
         st.page_link("app_pages/deployments.py", label="Deployments", icon=":material/publish:")
-    scenarios, prompt, versions = st.tabs(
-        [f"Scenarios ({len(agent.scenarios)})", "Prompt", "Versions"]
+        st.page_link("app_pages/calls.py", label="Calls", icon=":material/call:")
+    scenarios, prompt, playbook, versions = st.tabs(
+        [f"Scenarios ({len(agent.scenarios)})", "Prompt", "Playbook", "Versions"]
     )
     with scenarios:
         show_scenarios(agent)
     with prompt:
         edit_prompt(agent)
+        if agent.first_message is not None:
+            st.caption("What it says first")
+            st.text(agent.first_message)
+    with playbook:
+        edit_playbook(agent)
     with versions:
         show_versions(agent)
 
@@ -126,9 +143,11 @@ def show_scenarios(agent: AgentDetail) -> None:
             "This version has no scenarios, so it cannot be evaluated. Add some to the playbook."
         )
         return
-    splits = [scenario.split for scenario in agent.scenarios]
+    review_drafts(agent)
+    splits = [scenario.split for scenario in agent.scenarios if not scenario.draft]
     st.caption(
         " · ".join(f"{splits.count(split)} {split}" for split in ("train", "validation", "test"))
+        + (f" · {drafts} to review" if (drafts := len(agent.scenarios) - len(splits)) else "")
         + ". The optimizer sees train and validation; test is kept for the comparison."
     )
     show_rows(
@@ -137,6 +156,7 @@ def show_scenarios(agent: AgentDetail) -> None:
                 "Scenario": scenario.id,
                 "Split": scenario.split,
                 "Anchor": "anchor" if scenario.anchor else "",
+                "Draft": "to review" if scenario.draft else "",
                 "Input": " | ".join(scenario.input.values()),
                 "Expected": " | ".join(scenario.expected.values()),
                 "Checks": scenario.checks or ["superoptix"],
@@ -169,6 +189,26 @@ def edit_prompt(agent: AgentDetail) -> None:
             st.toast(f"Version {saved.current_version} is stored. Nothing was deployed.")
             st.rerun()
     st.caption("A new version is stored and becomes the current one; nothing is deployed by it.")
+
+
+def edit_playbook(agent: AgentDetail) -> None:
+    stored = api_client().agents.version(agent.id, agent.current_version).playbook
+    text = st.text_area(
+        f"Playbook of version {agent.current_version} (YAML)",
+        stored,
+        height=460,
+        key=f"agents_playbook_{agent.id}_{agent.current_version}",
+    )
+    if st.button("Save as a new version", key="agents_save_playbook", disabled=text == stored):
+        with refusals_shown():
+            request = AgentUpdate(playbook=text, based_on=agent.current_version)
+            saved = api_client().agents.update(agent.id, request)
+            st.toast(f"Version {saved.current_version} is stored. Nothing was deployed.")
+            st.rerun()
+    st.caption(
+        "Scenarios, checks and tools are in here. To accept a scenario that is a draft, correct "
+        "what the agent should have said, and take `draft: true` away."
+    )
 
 
 def show_versions(agent: AgentDetail) -> None:
@@ -204,12 +244,15 @@ def show_versions(agent: AgentDetail) -> None:
 def import_agent(*, first: bool) -> None:
     with st.expander("Import an agent", expanded=first, icon=":material/add:"):
         source = st.segmented_control(
-            "Playbook from",
-            [FROM_FILE, FROM_TEXT, FROM_SUPEROPTIX],
+            "From",
+            [FROM_FILE, FROM_TEXT, FROM_SUPEROPTIX, FROM_VAPI],
             default=FROM_FILE,
             key="agents_source",
             required=True,
         )
+        if source == FROM_VAPI:
+            import_assistant()
+            return
         playbook, marketplace = choose_playbook(source)
         left, right = st.columns(2)
         kind = left.selectbox(
@@ -250,6 +293,53 @@ def send_import(
         )
         frame.choose_next_time(agent.id)
         st.rerun()
+
+
+def import_assistant() -> None:
+    with refusals_shown():
+        found = api_client().agents.candidates().items
+        if not found:
+            st.info("There is no assistant at Vapi. Make one there, then come back.")
+            return
+        picked = choose_row(
+            [candidate_row(each) for each in found],
+            key="agents_candidates",
+            alt="Assistants at Vapi",
+            columns={"Here as": st.column_config.TextColumn(help="The agent that it is already")},
+        )
+        chosen = found[picked] if picked is not None else None
+        if chosen is not None and chosen.refusal:
+            st.warning(badges.plain(chosen.refusal))
+        ready = chosen is not None and chosen.refusal is None
+        if st.button(
+            "Import this assistant", type="primary", key="agents_import", disabled=not ready
+        ):
+            assert chosen is not None
+            send_assistant(chosen)
+        st.caption(
+            "Makes an agent of its prompt, model and tools; nothing is changed at Vapi. Scenarios "
+            "made from its last calls are drafts: review them before they count."
+            if chosen is not None
+            else "Choose the assistant to make an agent of. Nothing is changed at Vapi."
+        )
+
+
+def candidate_row(found: ImportCandidate) -> dict[str, object]:
+    return {
+        "Assistant": found.name or "unnamed",
+        "Model": " ".join(each for each in (found.provider, found.model) if each) or "—",
+        "Here as": found.agent_id or "",
+        "Cannot be imported": found.refusal or "",
+        "Changed at Vapi": found.updated_at or "",
+        "Id": found.vapi_assistant_id,
+    }
+
+
+def send_assistant(found: ImportCandidate) -> None:
+    agent = api_client().agents.import_assistant(found.vapi_assistant_id)
+    frame.choose_next_time(agent.id)
+    st.toast(f"{agent.name} is imported. Nothing was changed at Vapi.")
+    st.rerun()
 
 
 main()

@@ -1,4 +1,4 @@
-"""Page: what is in force, deploying any version, rolling back, and what was done before."""
+"""Page: what is in force, how it and Vapi have moved apart, deploying, rolling back, history."""
 
 import streamlit as st
 
@@ -13,6 +13,7 @@ from mission_control.ui.components.deploying import (
     deployment_progress,
     rollback_button,
 )
+from mission_control.ui.components.drift import drift_panel
 from mission_control.ui.components.prompt_diff import prompt_diff
 from mission_control.ui.components.tables import show_rows, status_column
 
@@ -25,8 +26,9 @@ def main() -> None:
     frame.agent_line(agent)
     busy = deployment_progress(job, page="deployments")
     show_standing(agent, deployments, busy=busy)
+    moved = drift_panel(agent, page="deployments")
     if not busy:
-        deploy_another(agent)
+        deploy_another(agent, again=moved)
     show_history(deployments)
 
 
@@ -49,12 +51,13 @@ def show_standing(agent: AgentRead, deployments: list[DeploymentRead], *, busy: 
             rollback_button(agent, page="deployments")
 
 
-def deploy_another(agent: AgentRead) -> None:
+def deploy_another(agent: AgentRead, *, again: bool) -> None:
+    """`again`: the target has moved, so what is in force can be put there once more."""
     numbers = [each.number for each in api_client().agents.versions(agent.id, limit=200).items]
-    others = [number for number in numbers if number != agent.deployed_version]
+    others = [number for number in numbers if again or number != agent.deployed_version]
     if not others:
         return
-    title = "Deploy another version" if agent.deployed_version else "Deploy a version"
+    title = "Deploy another version" if agent.deployed_version and not again else "Deploy a version"
     with st.expander(title, icon=":material/publish:"):
         version = st.selectbox("Version", others, key=f"deployments_version_{agent.id}")
         in_force = agent.deployed_version or agent.current_version

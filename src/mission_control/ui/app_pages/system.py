@@ -1,4 +1,4 @@
-"""Page: the parts of this installation, and the jobs of all agents."""
+"""Page: the parts of this installation, the mirrors of what is outside, and all jobs."""
 
 import streamlit as st
 
@@ -8,6 +8,7 @@ from mission_control.core.words import JobStatus
 from mission_control.ui.clients import api_client
 from mission_control.ui.components import badges, figures
 from mission_control.ui.components.refusals import api_errors_shown
+from mission_control.ui.components.syncing import sync_panel
 from mission_control.ui.components.tables import show_marked_rows, show_rows, status_column
 
 OPEN = frozenset({JobStatus.QUEUED, JobStatus.RUNNING})
@@ -22,6 +23,9 @@ STATES: dict[ComponentState, str] = {
 def main() -> None:
     st.subheader("Parts")
     show_parts()
+    st.subheader("Mirrors")
+    with api_errors_shown():
+        sync_panel()
     st.subheader("Jobs")
     show_jobs()
 
@@ -64,12 +68,16 @@ def show_jobs() -> None:
 def open_job(job: JobRead) -> None:
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.markdown(
-            f"{badges.run(job.status)} **{job.kind.value}** of `{job.agent_id or '—'}` "
+            f"{badges.run(job.status)} **{job.kind.value}**{of_agent(job)} "
             f"{progress(job)} &ensp;asked {figures.ago(job.created_at)}"
         )
         if st.button("Cancel", key=f"system_cancel_{job.id}", icon=":material/stop_circle:"):
             api_client().jobs.cancel(job.id)
             st.toast("Asked to end. What was found so far is kept.")
+
+
+def of_agent(job: JobRead) -> str:
+    return f" of `{job.agent_id}`" if job.agent_id else ""
 
 
 def progress(job: JobRead) -> str:

@@ -7,12 +7,17 @@ from mission_control.core.settings import SANDBOX_MODEL
 from mission_control.core.words import (
     AgentStatus,
     AgentType,
+    CallEnding,
+    CallSource,
     DeploymentStatus,
     DeploymentTarget,
+    DriftState,
     EvaluationPurpose,
     JobStatus,
+    LeadMatch,
     RunStatus,
     ScenarioStatus,
+    SyncStatus,
     Verdict,
 )
 
@@ -63,6 +68,38 @@ DEPLOYMENTS: dict[DeploymentStatus, tuple[str, Color]] = {
     DeploymentStatus.FAILED: ("failed", "red"),
     DeploymentStatus.ROLLED_BACK: ("rolled back", "gray"),
 }
+DRIFT: dict[DriftState, tuple[str, Color]] = {
+    DriftState.CLEAN: ("in step", "green"),
+    DriftState.CHANGED_IN_VAPI: ("changed in Vapi", "orange"),
+    DriftState.CHANGED_HERE: ("changed here", "blue"),
+    DriftState.BOTH: ("changed on both sides", "red"),
+    DriftState.NEVER_DEPLOYED: ("never deployed", "gray"),
+    DriftState.UNKNOWN: ("not known", "orange"),
+}
+SYNCS: dict[SyncStatus, tuple[str, Color]] = {
+    SyncStatus.WAITING: ("not read yet", "gray"),
+    SyncStatus.RUNNING: ("reading", "blue"),
+    SyncStatus.COMPLETED: ("read", "green"),
+    SyncStatus.FAILED: ("failed", "red"),
+    SyncStatus.SKIPPED: ("nothing to read", "gray"),
+}
+SOURCES: dict[CallSource, str] = {CallSource.VAPI: "Vapi", CallSource.CLOSE: "Close"}
+ENDINGS: dict[CallEnding, tuple[str, Color]] = {
+    CallEnding.CUSTOMER: ("customer ended", "green"),
+    CallEnding.ASSISTANT: ("agent ended", "green"),
+    CallEnding.TRANSFERRED: ("transferred", "blue"),
+    CallEnding.VOICEMAIL: ("voicemail", "gray"),
+    CallEnding.NOT_REACHED: ("not reached", "gray"),
+    CallEnding.SILENCE: ("silence", "orange"),
+    CallEnding.TIME_LIMIT: ("time limit", "orange"),
+    CallEnding.ERROR: ("error", "red"),
+    CallEnding.OTHER: ("other", "gray"),
+}
+MATCHES: dict[LeadMatch, tuple[str, Color]] = {
+    LeadMatch.CLOSE: ("by Close", "green"),
+    LeadMatch.METADATA: ("by id", "green"),
+    LeadMatch.PHONE: ("by number", "orange"),
+}
 _MARKDOWN = re.compile(r"[\\`*_\[\]<>$~]|:(?=[A-Za-z])|^[#+-]", re.MULTILINE)
 SCENARIOS: dict[ScenarioStatus, tuple[str, Color]] = {
     ScenarioStatus.PASSED: ("passed", "green"),
@@ -89,6 +126,33 @@ def deployment(status: DeploymentStatus) -> str:
 
 def deployment_word(status: DeploymentStatus) -> str:
     return DEPLOYMENTS[status][0]
+
+
+def ending(found: CallEnding) -> str:
+    return _badge(*ENDINGS[found])
+
+
+def success_word(*, success: bool | None, evaluation: str | None) -> str:
+    """Yes or no, or else what the assistant's rubric said."""
+    if success is None:
+        return evaluation or "—"
+    return "yes" if success else "no"
+
+
+def match(found: LeadMatch) -> str:
+    return _badge(*MATCHES[found])
+
+
+def drift(state: DriftState) -> str:
+    return _badge(*DRIFT[state])
+
+
+def drift_word(state: DriftState) -> str:
+    return DRIFT[state][0]
+
+
+def sync(status: SyncStatus) -> str:
+    return _badge(*SYNCS[status])
 
 
 def verdict(found: Verdict) -> str:

@@ -8,14 +8,16 @@ import streamlit as st
 from mission_control.api.agents.schemas import AgentRead
 from mission_control.api.jobs.schemas import JobRead
 from mission_control.core.words import AgentType, JobKind, JobStatus, Verdict
-from mission_control.ui.api_client import ApiError
+from mission_control.ui.api_errors import ApiError
 from mission_control.ui.clients import api_client
 from mission_control.ui.components import badges
+from mission_control.ui.components.drift import latest, overwritten
 from mission_control.ui.components.refusals import refusals_shown
 
 POLL_SECONDS = 1
 OVER = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})
 DOING = {JobKind.DEPLOY: "Deploying", JobKind.ROLLBACK: "Rolling back"}
+CHANGED_SINCE = frozenset({"prompt_changed_in_vapi", "assistant_changed_in_vapi"})
 DONE = {
     JobKind.DEPLOY: "Deployed. The target was read back and is as it should be.",
     JobKind.ROLLBACK: "Rolled back. What was in force before is the current version again.",
@@ -77,9 +79,24 @@ def deployment_progress(job: JobRead | None, *, page: str) -> bool:
         st.success(DONE[job.kind])
     elif job.error is not None:
         st.error(f"{DOING[job.kind]} failed. {badges.plain(job.error.detail)}")
+        if job.kind is JobKind.ROLLBACK and job.error.code in CHANGED_SINCE:
+            _offer_to_overwrite(job, page=page)
     else:
         st.warning(f"{DOING[job.kind]} was cancelled. Look at the target before you go on.")
     return False
+
+
+def _offer_to_overwrite(job: JobRead, *, page: str) -> None:
+    """A refused rollback: what it would overwrite, and the way to do it all the same."""
+    agent_id = job.agent_id or ""
+    with st.container(border=True, key=f"{page}_overwrite"), refusals_shown():
+        if st.session_state.get(f"{page}_compared_for") != job.id:
+            api_client().drift.check(agent_id)
+            st.session_state[f"{page}_compared_for"] = job.id
+        st.markdown("**Rolling back all the same overwrites what somebody else changed at Vapi:**")
+        overwritten(latest(agent_id))
+        if st.button("Overwrite it and roll back", key=f"{page}_rollback_over", type="primary"):
+            _follow(api_client().rollback(agent_id, force=True), page=page)
 
 
 def _follow(job: JobRead, *, page: str) -> None:

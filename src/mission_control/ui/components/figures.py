@@ -1,6 +1,6 @@
 """Numbers as text: what was not measured is a dash and never a zero."""
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -63,6 +63,15 @@ def duration(milliseconds: float | None) -> str:
     return f"{milliseconds / 1_000:.1f} s"
 
 
+def clock(seconds: float | None) -> str:
+    """How long a call lasted."""
+    if seconds is None:
+        return NOT_MEASURED
+    minutes, rest = divmod(round(seconds), MINUTE)
+    hours, minutes = divmod(minutes, MINUTE)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
 def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
@@ -74,7 +83,17 @@ def runs(scenarios: int, repetitions: int) -> str:
 
 def moment(at: datetime | None) -> str:
     """A point in time, on the clock of the person who looks."""
-    return NOT_MEASURED if at is None else f"{at.astimezone(_zone()):%d %b %Y, %H:%M:%S}"
+    return NOT_MEASURED if at is None else f"{at.astimezone(zone()):%d %b %Y, %H:%M:%S}"
+
+
+def day_and_time(at: datetime) -> str:
+    """The same without its seconds and year."""
+    return f"{at.astimezone(zone()):%d %b, %H:%M}"
+
+
+def today() -> date:
+    """The day it is for the person who looks."""
+    return utc_now().astimezone(zone()).date()
 
 
 def ago(at: datetime) -> str:
@@ -87,7 +106,7 @@ def ago(at: datetime) -> str:
     raise AssertionError("unreachable")
 
 
-def _zone() -> ZoneInfo:
+def zone() -> ZoneInfo:
     try:
         return ZoneInfo(st.context.timezone or "UTC")
     except (ZoneInfoNotFoundError, ValueError):

@@ -1,10 +1,12 @@
 """What every page has around it: the chosen agent, what is only a stand-in, and a lost API."""
 
+from contextlib import suppress
+
 import streamlit as st
 
 from mission_control.api.agents.schemas import AgentRead
 from mission_control.api.system.schemas import Component
-from mission_control.ui.api_client import ApiError, ApiUnreachableError
+from mission_control.ui.api_errors import ApiError, ApiUnreachableError
 from mission_control.ui.clients import api_client
 from mission_control.ui.components import badges
 
@@ -14,7 +16,8 @@ RETRY_SECONDS = 3
 
 MEANING = {
     "model": "scores come from a stand-in for the language model",
-    "vapi": "deployments reach a stand-in for Vapi, no real callers",
+    "vapi": "deployments reach a stand-in for Vapi, its calls are invented, no real callers",
+    "close": "leads come from a stand-in for Close, nobody real is among them",
 }
 
 
@@ -79,6 +82,13 @@ def stand_in_line() -> None:
         names = ", ".join(component.name for component in components)
         meanings = "; ".join(MEANING[each.name] for each in components if each.name in MEANING)
         st.markdown(f"{badges.SANDBOX} **{names}**: {meanings or 'not the real thing'}.")
+
+
+def is_stand_in(name: str) -> bool:
+    """Whether this part only plays the real thing."""
+    with suppress(ApiError):
+        return any(component.name == name for component in _stand_ins())
+    return False
 
 
 def show_unreachable(error: ApiUnreachableError) -> None:

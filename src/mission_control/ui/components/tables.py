@@ -44,9 +44,23 @@ def choose_row(
     return chosen[0] if chosen and chosen[0] < len(rows) else None
 
 
-def status_column(colors: Mapping[str, str]) -> ColumnConfig:
+def choose_rows(rows: Sequence[Row], *, key: str, alt: str) -> list[int]:
+    """The same for several: the positions of the rows that were chosen."""
+    state = st.dataframe(  # pyright: ignore[reportUnknownMemberType]
+        rows,
+        key=key,
+        alt=alt,
+        hide_index=True,
+        height=_height(rows),
+        on_select="rerun",
+        selection_mode="multi-row",
+    )
+    return [row for row in state["selection"]["rows"] if row < len(rows)]
+
+
+def status_column(colors: Mapping[str, str], *, width: int | None = None) -> ColumnConfig:
     """A column of coloured words; its cells are lists of one word."""
-    return MultiselectColumn(options=list(colors), color=list(colors.values()))
+    return MultiselectColumn(options=list(colors), color=list(colors.values()), width=width)
 
 
 def show_marked_rows(rows: Sequence[Row], *, alt: str) -> None:

@@ -1,0 +1,94 @@
+"""What comparisons of agents with their assistants at Vapi have shown."""
+
+import difflib
+
+import typer
+from rich.console import RenderableType
+from rich.text import Text
+
+from mission_control.api.drift.schemas import DriftField, DriftPage, DriftRead
+from mission_control.cli import rendering
+from mission_control.cli.session import UNAVAILABLE, Session
+from mission_control.cli.words import moment, plain
+from mission_control.core.words import AgentType, DriftState
+
+MOST = 200
+TEXTS = frozenset({"system", "first_message"})
+
+
+def show_one(session: Session, agent_id: str, *, check: bool) -> None:
+    ask = session.client.drift.check if check else session.client.drift.get
+    found = ask(agent_id)
+    session.screen.answer(found, *_one(found))
+    _end_if_not_asked(session, [found], checked=check)
+
+
+def show_all(session: Session, *, check: bool) -> None:
+    if check:
+        page = DriftPage(items=_check_all(session), next_cursor=None)
+    else:
+        page = session.client.drift.list(limit=MOST)
+    session.screen.answer(page, _table(page))
+    _end_if_not_asked(session, page.items, checked=check)
+
+
+def _check_all(session: Session) -> list[DriftRead]:
+    agents = session.client.agents.list(type=AgentType.PHONE_BOT, limit=MOST).items
+    found: list[DriftRead] = []
+    for agent in agents:
+        session.screen.note(f"Comparing {agent.id} …")
+        found.append(session.client.drift.check(agent.id))
+    return found
+
+
+def _end_if_not_asked(session: Session, found: list[DriftRead], *, checked: bool) -> None:
+    silent = [each.agent_id for each in found if each.state is DriftState.UNKNOWN]
+    if checked and silent:
+        session.screen.note(f"Vapi could not be asked about {', '.join(silent)}.", "bold red")
+        raise typer.Exit(UNAVAILABLE)
+
+
+def _table(page: DriftPage) -> RenderableType:
+    if not page.items:
+        return Text("No agent was compared with Vapi yet: `mission-control drift --check`.")
+    made = rendering.table("agent", "state", "differs in", "asked", "assistant")
+    for each in page.items:
+        made.add_row(
+            each.agent_id, rendering.state(each.state),
+            Text(", ".join(field.field for field in each.fields)),
+            moment(each.checked_at), each.assistant_id,
+        )  # fmt: skip
+    return made
+
+
+def _one(found: DriftRead) -> list[RenderableType]:
+    shown = rendering.facts([
+        ("agent", found.agent_id),
+        ("assistant", found.assistant_id),
+        ("state", rendering.state(found.state)),
+        ("asked", moment(found.checked_at)),
+        *([("error", Text(found.error.detail, "red"))] if found.error else []),
+        *((field.field, rendering.state(field.state)) for field in found.fields),
+    ])  # fmt: skip
+    return [shown, *(part for field in found.fields for part in _texts(field))]
+
+
+def _texts(field: DriftField) -> list[RenderableType]:
+    if field.field not in TEXTS:
+        return []
+    name = plain(field.field)
+    shown: list[RenderableType] = []
+    if field.state in {DriftState.CHANGED_IN_VAPI, DriftState.BOTH}:
+        shown.append(_difference(f"{name} as deployed", field.deployed, "at Vapi now", field.live))
+    if field.state is not DriftState.CHANGED_IN_VAPI:
+        shown.append(
+            _difference(f"{name} at Vapi now", field.live, "the current version", field.here)
+        )
+    return shown
+
+
+def _difference(before: str, old: str | None, after: str, new: str | None) -> Text:
+    lines = difflib.unified_diff(
+        (old or "").splitlines(), (new or "").splitlines(), before, after, lineterm=""
+    )
+    return rendering.diff("\n" + "\n".join(lines))
