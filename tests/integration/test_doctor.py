@@ -17,8 +17,8 @@ HIDDEN = "sk-very-secret-0123456789"
 
 
 def settings_for(data_dir: Path, **changes: object) -> Settings:
-    first = free_ports_in_a_row(4)
-    ports = {"mc_api_port": first, "mc_ui_port": first + 3}
+    first = free_ports_in_a_row(5)
+    ports = {"mc_api_port": first, "mc_ui_port": first + 4}
     return Settings(_env_file=None, mc_data_dir=data_dir, **(ports | changes))  # type: ignore[call-arg,arg-type]
 
 
@@ -42,7 +42,7 @@ async def test_before_the_first_start_nothing_is_wrong_and_nothing_is_made(tmp_p
     found = await examine(settings_for(data_dir))
 
     assert {one.name: one.sentence for one in found if one.state == "problem"} == {}
-    assert [one.name for one in found if one.stand_in] == ["model", "vapi"]
+    assert [one.name for one in found if one.stand_in] == ["model", "vapi", "close"]
     assert not data_dir.exists()
 
 

@@ -358,8 +358,8 @@ async def test_what_outlived_a_killed_supervisor_is_ended_by_the_next(tmp_path: 
 
 
 def settings_for(data_dir: Path, **changes: object) -> Settings:
-    first = free_ports_in_a_row(4)
-    ports = {"mc_api_port": first, "mc_ui_port": first + 3}
+    first = free_ports_in_a_row(5)
+    ports = {"mc_api_port": first, "mc_ui_port": first + 4}
     return Settings(_env_file=None, mc_data_dir=data_dir, **(ports | changes))  # type: ignore[call-arg,arg-type]
 
 

@@ -25,9 +25,10 @@ def up(data_dir: Path, first_port: int) -> Generator[subprocess.Popen[bytes]]:
         "PATH": os.environ["PATH"],
         "MC_DATA_DIR": str(data_dir),
         "MC_API_PORT": str(first_port),
-        "MC_UI_PORT": str(first_port + 3),
+        "MC_UI_PORT": str(first_port + 4),
         "MC_WORKER_PROCESSES": "1",
         "MC_DEMO": "0",
+        "MC_SANDBOX_LEADS": "50",
     }
     with (data_dir.parent / "terminal").open("wb") as terminal:
         command = [sys.executable, "-m", "mission_control.supervisor"]
@@ -69,7 +70,7 @@ def processes_of(data_dir: Path) -> list[str]:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_up_starts_everything_and_stops_without_a_trace(tmp_path: Path) -> None:
-    data_dir, first_port = tmp_path / "data", free_ports_in_a_row(4)
+    data_dir, first_port = tmp_path / "data", free_ports_in_a_row(5)
     with up(data_dir, first_port) as product:
         state = until_ready(data_dir, product)
 
@@ -81,14 +82,16 @@ def test_up_starts_everything_and_stops_without_a_trace(tmp_path: Path) -> None:
             ("beat", "ready"),
             ("sandbox-model", "ready"),
             ("sandbox-vapi", "ready"),
+            ("sandbox-close", "ready"),
             ("console", "ready"),
         ]
         assert sum(part.restarts for part in state.parts) == 0
         assert [part.name for part in state.parts if part.stand_in] == [
             "sandbox-model",
             "sandbox-vapi",
+            "sandbox-close",
         ]
-        assert len(processes_of(data_dir)) >= 8
+        assert len(processes_of(data_dir)) >= 9
         with urllib.request.urlopen(f"http://127.0.0.1:{first_port}/readyz", timeout=10) as answer:
             assert answer.status == 200
 

@@ -7,18 +7,25 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mission_control.api import problems
 from mission_control.api.agents.router import router as agents_router
+from mission_control.api.calls.router import router as calls_router
 from mission_control.api.deployments.router import router as deployments_router
+from mission_control.api.drift.router import router as drift_router
 from mission_control.api.evaluate.router import router as evaluate_router
 from mission_control.api.execute.router import router as execute_router
 from mission_control.api.jobs.router import router as jobs_router
+from mission_control.api.leads.router import router as leads_router
 from mission_control.api.optimize.router import router as optimize_router
 from mission_control.api.realtime import Hub
 from mission_control.api.realtime import router as realtime_router
 from mission_control.api.resources import Resources, build_resources
+from mission_control.api.sync.router import router as sync_router
 from mission_control.api.system.router import router as system_router
+from mission_control.api.webhooks.router import router as webhooks_router
+from mission_control.api.webhooks.service import Inbox
 from mission_control.core.logging import configure_logging
 from mission_control.core.settings import Settings, get_settings
 from mission_control.core.tasks import end
@@ -41,6 +48,7 @@ def create_app(resources: Resources | None = None) -> FastAPI:
         held = resources or build_resources(settings)
         app.state.resources = held
         app.state.hub = Hub(held.streams)
+        app.state.inbox = Inbox(held)
         reading = asyncio.ensure_future(app.state.hub.run())
         warming = asyncio.ensure_future(_warm_up(held))
         try:
@@ -57,7 +65,7 @@ def create_app(resources: Resources | None = None) -> FastAPI:
         lifespan=lifespan,
         max_body_size=MAX_BODY_BYTES,
     )
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=_hosts(settings))
+    app.add_middleware(_KnownHosts, ours=_hosts(settings), public=settings.mc_public_host)
     problems.install(app)
     for router in (
         agents_router,
@@ -65,8 +73,13 @@ def create_app(resources: Resources | None = None) -> FastAPI:
         optimize_router,
         execute_router,
         deployments_router,
+        drift_router,
+        calls_router,
+        webhooks_router,
+        leads_router,
         jobs_router,
         system_router,
+        sync_router,
         realtime_router,
     ):
         app.include_router(router)
@@ -78,6 +91,19 @@ async def _warm_up(resources: Resources) -> None:
     """Start the engine behind the first requests' back, so that none of them waits for it."""
     with suppress(Exception):  # whoever needs it will be told what is wrong
         await resources.superoptix.warm_up()
+
+
+class _KnownHosts:
+    """Our own names for everything. A public name for webhooks alone: only they prove who asks."""
+
+    def __init__(self, app: ASGIApp, *, ours: list[str], public: str | None) -> None:
+        names = ours if public is None else [*ours, public]
+        self._webhooks = TrustedHostMiddleware(app, allowed_hosts=names)
+        self._everything = TrustedHostMiddleware(app, allowed_hosts=ours)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_webhook = scope["type"] == "http" and scope["path"].startswith("/webhooks/")
+        await (self._webhooks if is_webhook else self._everything)(scope, receive, send)
 
 
 def _hosts(settings: Settings) -> list[str]:

@@ -14,10 +14,12 @@ from starlette.exceptions import HTTPException
 
 from mission_control.core.errors import (
     ConflictError,
+    MalformedError,
     MissionControlError,
     NotAcceptableError,
     NotFoundError,
     NotReadyError,
+    UnauthenticatedError,
 )
 from mission_control.integrations.errors import IntegrationError, IntegrationRateLimitedError
 
@@ -26,6 +28,8 @@ log = structlog.get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
 
 STATUS_OF: dict[type[MissionControlError], HTTPStatus] = {
+    MalformedError: HTTPStatus.BAD_REQUEST,
+    UnauthenticatedError: HTTPStatus.UNAUTHORIZED,
     NotFoundError: HTTPStatus.NOT_FOUND,
     ConflictError: HTTPStatus.CONFLICT,
     NotAcceptableError: HTTPStatus(422),  # Python 3.13 renamed the constant
@@ -121,6 +125,8 @@ async def _on_our_error(_: Request, exc: Exception) -> JSONResponse:
     headers = None
     if isinstance(exc, IntegrationRateLimitedError):
         headers = {"Retry-After": str(max(1, round(exc.retry_after)))}
+    if isinstance(exc, UnauthenticatedError):
+        headers = {"WWW-Authenticate": "Bearer"}
     return problem(status, code=exc.code, detail=exc.message, headers=headers, fields=exc.fields)
 
 

@@ -25,6 +25,7 @@ TASKS: dict[JobKind, tuple[str, str]] = {
     JobKind.OPTIMIZE: ("optimize.run", ENGINE_QUEUE),
     JobKind.DEPLOY: ("deployments.deploy", DEFAULT_QUEUE),
     JobKind.ROLLBACK: ("deployments.roll_back", DEFAULT_QUEUE),
+    JobKind.SYNC: ("sync.run", DEFAULT_QUEUE),
 }
 
 celery_app = Celery("mission_control", broker=get_settings().celery_broker)
@@ -63,10 +64,15 @@ def run(coroutine: Coroutine[Any, Any, ResultT]) -> ResultT:
 async def enqueue(kind: JobKind, job_id: UUID) -> None:
     """Hint the workers. When it gets lost, the sweeper finds the row."""
     task, queue = TASKS[kind]
+    await send_hint(task, str(job_id), queue=queue)
+
+
+async def send_hint(task: str, *arguments: str, queue: str = DEFAULT_QUEUE) -> None:
+    """Have a worker run this task, unless the message gets lost."""
     send = partial(
         celery_app.send_task,
         task,
-        args=[str(job_id)],
+        args=[*arguments],
         queue=queue,
         retry_policy={"max_retries": 1, "interval_start": 0.1},
     )

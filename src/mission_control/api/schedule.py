@@ -1,16 +1,33 @@
 """What runs by itself, and how often."""
 
+from typing import Any
+
 from celery.schedules import schedule
 
 from mission_control.api.queue import celery_app
 
 SWEEP_SECONDS = 5.0
+# Webhooks bring calls at once; the poll fills what they lost.
+CALLS_SECONDS = 60.0
+LEADS_SECONDS = 300.0
+DRIFT_SECONDS = 900.0
+FIRST_SYNC_SECONDS = 120.0
+
+
+def _every(seconds: float, task: str) -> dict[str, Any]:
+    """Whatever waited longer than its interval has been overtaken by the next one."""
+    return {
+        "task": task,
+        "schedule": schedule(run_every=seconds),
+        "options": {"expires": seconds},
+    }
+
 
 celery_app.conf.beat_schedule = {
-    "sweep-jobs": {
-        "task": "jobs.sweep",
-        "schedule": schedule(run_every=SWEEP_SECONDS),
-        # A sweep that waited longer than its interval has been overtaken by the next one.
-        "options": {"expires": SWEEP_SECONDS},
-    },
+    "sweep-jobs": _every(SWEEP_SECONDS, "jobs.sweep"),
+    "poll-calls": _every(CALLS_SECONDS, "calls.poll"),
+    "poll-leads": _every(LEADS_SECONDS, "leads.poll"),
+    "check-drift": _every(DRIFT_SECONDS, "drift.check"),
+    # Does nothing once everything has been read to the end.
+    "first-sync": _every(FIRST_SYNC_SECONDS, "sync.begin"),
 }

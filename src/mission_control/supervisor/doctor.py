@@ -22,10 +22,11 @@ from mission_control.core.settings import Settings
 from mission_control.data.engine import create_engine
 from mission_control.data.migrate import newest_revision, revision_of
 from mission_control.data.sqlite import sqlite_is_safe, sqlite_safety
+from mission_control.integrations.close_client import CloseClient, open_close
 from mission_control.integrations.errors import SuperOptiXError
 from mission_control.integrations.model_probe import open_model_probe
 from mission_control.integrations.superoptix_client import open_superoptix
-from mission_control.integrations.vapi_client import open_vapi
+from mission_control.integrations.vapi_client import VAPIClient, open_vapi
 from mission_control.supervisor.embedded_redis import find_server
 from mission_control.supervisor.parts import parts_for, port_is_free
 from mission_control.supervisor.readiness import answers_redis
@@ -283,18 +284,50 @@ async def _model(situation: Situation) -> Finding:
 
 async def _vapi(situation: Situation) -> Finding:
     settings = situation.settings
-    if settings.vapi_is_stand_in and settings.vapi_base_url is None and situation.running is None:
+    return await _vendor(
+        situation,
+        "vapi",
+        lambda: open_vapi(settings.vapi_url, settings.vapi_key),
+        url=settings.vapi_url,
+        base_url=settings.vapi_base_url,
+        stand_in=settings.vapi_is_stand_in,
+    )
+
+
+async def _close(situation: Situation) -> Finding:
+    settings = situation.settings
+    return await _vendor(
+        situation,
+        "close",
+        lambda: open_close(settings.close_url, settings.close_key),
+        url=settings.close_url,
+        base_url=settings.close_base_url,
+        stand_in=settings.close_is_stand_in,
+    )
+
+
+async def _vendor(
+    situation: Situation,
+    name: str,
+    open_client: "Callable[[], VAPIClient | CloseClient]",
+    *,
+    url: str,
+    base_url: str | None,
+    stand_in: bool,
+) -> Finding:
+    """Whether somebody else's system answers and takes our key."""
+    prefix = name.upper()
+    if stand_in and base_url is None and situation.running is None:
         told = "A stand-in comes with `mission-control up`."
-        return Finding("vapi", "ok", told, "Set VAPI_API_KEY for the real one.", stand_in=True)
+        return Finding(name, "ok", told, f"Set {prefix}_API_KEY for the real one.", stand_in=True)
     try:
-        async with open_vapi(settings.vapi_url, settings.vapi_key) as client:
+        async with open_client() as client:
             await client.check()
     except MissionControlError as exc:
-        to_do = "Check VAPI_API_KEY and VAPI_BASE_URL."
-        return Finding("vapi", "problem", exc.message, to_do, settings.vapi_is_stand_in)
-    host = urlsplit(settings.vapi_url).hostname
-    told = f"{host} answers and takes our key."
-    return Finding("vapi", "ok", told, stand_in=settings.vapi_is_stand_in)
+        to_do = f"Check {prefix}_API_KEY and {prefix}_BASE_URL."
+        return Finding(name, "problem", exc.message, to_do, stand_in)
+    told = f"{urlsplit(url).hostname} answers and takes our key."
+    return Finding(name, "ok", told, stand_in=stand_in)
 
 
 UP = frozenset({"ready", "done"})
@@ -311,6 +344,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("engine", _engine),
     ("model", _model),
     ("vapi", _vapi),
+    ("close", _close),
 )
 
 

@@ -22,8 +22,11 @@ from mission_control.supervisor.schema import schema_is_current
 
 # What the stand-ins and the console have no business with.
 CREDENTIALS = (
-    "vapi_api_key", "close_api_key", "openai_api_key", "mc_secret_key", "database_url", "redis_url",
+    "vapi_api_key", "vapi_webhook_secret", "close_api_key", "close_webhook_key",
+    "openai_api_key", "mc_secret_key", "database_url", "redis_url",
 )  # fmt: skip
+
+SECONDS_BETWEEN_CALLS = 30  # of the stand-ins, when they are live
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +98,11 @@ def parts_for(settings: Settings) -> list[Part]:
         *(
             [_sandbox_vapi(settings)]
             if settings.vapi_is_stand_in and not settings.vapi_base_url
+            else []
+        ),
+        *(
+            [_sandbox_close(settings)]
+            if settings.close_is_stand_in and not settings.close_base_url
             else []
         ),
         _console(settings),
@@ -204,10 +212,16 @@ def _sandbox_model(settings: Settings) -> Part:
 
 def _sandbox_vapi(settings: Settings) -> Part:
     port, data = settings.sandbox_vapi_port, settings.data_dir / "sandbox-vapi.json"
+    host = _reachable(settings.mc_host)
     return Part(
         name="sandbox-vapi",
         command=_python(
-            "mission_control.sandbox.vapi_server", "--port", str(port), "--data-file", str(data)
+            "mission_control.sandbox.vapi_server",
+            *("--port", str(port), "--data-file", str(data)),
+            *("--people", str(settings.mc_sandbox_leads)),
+            *("--webhook-url", f"http://{host}:{settings.mc_api_port}/webhooks/vapi"),
+            *("--webhook-secret", "sandbox"),
+            *(("--live", str(SECONDS_BETWEEN_CALLS)) if settings.mc_sandbox_live else ()),
         ),
         environment=_environment(_without_credentials(settings)),
         ready=accepts_connections("127.0.0.1", port),
@@ -217,6 +231,27 @@ def _sandbox_vapi(settings: Settings) -> Part:
         grace_seconds=0.8,
         port=port,
         port_setting="MC_API_PORT + 2",
+    )
+
+
+def _sandbox_close(settings: Settings) -> Part:
+    port, data = settings.sandbox_close_port, settings.data_dir / "sandbox-close.json"
+    return Part(
+        name="sandbox-close",
+        command=_python(
+            "mission_control.sandbox.close_server",
+            *("--port", str(port), "--data-file", str(data)),
+            *("--people", str(settings.mc_sandbox_leads)),
+            *(("--live", str(SECONDS_BETWEEN_CALLS)) if settings.mc_sandbox_live else ()),
+        ),
+        environment=_environment(_without_credentials(settings)),
+        ready=accepts_connections("127.0.0.1", port),
+        after=("api",),
+        stand_in=True,
+        stop_step=2,
+        grace_seconds=0.8,
+        port=port,
+        port_setting="MC_API_PORT + 3",
     )
 
 

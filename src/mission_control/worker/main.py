@@ -4,11 +4,15 @@ from celery.signals import setup_logging
 from kombu.transport.redis import Channel
 
 from mission_control.api import schedule
+from mission_control.api.calls import tasks as calls_tasks
 from mission_control.api.deployments import tasks as deployments_tasks
+from mission_control.api.drift import tasks as drift_tasks
 from mission_control.api.evaluate import tasks as evaluate_tasks
 from mission_control.api.jobs import tasks as jobs_tasks
+from mission_control.api.leads import tasks as leads_tasks
 from mission_control.api.optimize import tasks as optimize_tasks
 from mission_control.api.queue import celery_app
+from mission_control.api.sync import tasks as sync_tasks
 from mission_control.core.logging import configure_logging
 from mission_control.core.settings import get_settings
 from mission_control.worker.lost_connections import Deliveries
@@ -23,10 +27,14 @@ def _our_logging(**_: object) -> None:
 
 
 __all__ = [
+    "calls_tasks",
     "celery_app",
     "deployments_tasks",
+    "drift_tasks",
     "evaluate_tasks",
     "jobs_tasks",
+    "leads_tasks",
     "optimize_tasks",
     "schedule",
+    "sync_tasks",
 ]

@@ -49,6 +49,7 @@ class JobRead(BaseModel):
             JobKind.OPTIMIZE: (f"/ws/optimize/{self.agent_id}", f"/api/optimize/{self.agent_id}/status"),
             JobKind.DEPLOY: (None, f"/api/deployments?agent_id={self.agent_id}"),
             JobKind.ROLLBACK: (None, f"/api/deployments?agent_id={self.agent_id}"),
+            JobKind.SYNC: (None, "/api/system/sync"),
         }[self.kind]  # fmt: skip
         return JobLinks(
             self=here, cancel=f"{here}/cancel" if is_open else None, events=events, result=result

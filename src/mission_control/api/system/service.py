@@ -24,6 +24,7 @@ async def status(resources: Resources) -> SystemStatus:
         _ask("engine", _engine, resources, failing="degraded"),
         _ask("model", _model, resources, stand_in=settings.model_is_stand_in, failing="degraded"),
         _ask("vapi", _vapi, resources, stand_in=settings.vapi_is_stand_in, failing="degraded"),
+        _ask("close", _close, resources, stand_in=settings.close_is_stand_in, failing="degraded"),
     )
     states = {component.state for component in components}
     worst: ComponentState = (
@@ -96,4 +97,21 @@ async def _model(resources: Resources) -> str:
 
 async def _vapi(resources: Resources) -> str:
     await resources.vapi.check()
+    return await _mirrored(resources, "vapi")
+
+
+async def _close(resources: Resources) -> str:
+    await resources.close.check()
+    return await _mirrored(resources, "close")
+
+
+async def _mirrored(resources: Resources, system: str) -> str:
+    """It answers; but is what we show of it up to date?"""
+    async with resources.unit_of_work(readonly=True) as uow:
+        states = await uow.sync_states.all()
+    failed = [each.error for each in states if each.name.startswith(f"{system}.") and each.error]
+    if failed:
+        raise MissionControlError(
+            f"It answers and takes our key, but the last reading failed: {failed[0]['detail']}"
+        )
     return "answers and takes our key"

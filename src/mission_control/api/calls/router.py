@@ -1,0 +1,111 @@
+"""HTTP door of calls."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import AwareDatetime
+
+from mission_control.api.calls import service
+from mission_control.api.calls.errors import CallFilterError
+from mission_control.api.calls.schemas import CallDetail, CallPage, CallTotals
+from mission_control.api.deps import CursorQuery, Limit, OfAgent, ReadOnlyUow
+from mission_control.api.problems import refusals
+from mission_control.core.errors import NotFoundError
+from mission_control.core.words import CallEnding, CallSource
+from mission_control.data.calls import CallFilter
+from mission_control.data.pages import CursorError
+
+router = APIRouter(prefix="/api/calls", tags=["calls"])
+
+From = Annotated[
+    AwareDatetime | None, Query(alias="from", description="Created then or later; with a zone.")
+]
+To = Annotated[AwareDatetime | None, Query(alias="to", description="Created before that moment.")]
+Cost = Annotated[Decimal | None, Query(ge=0, le=1_000_000, description="USD.")]
+Source = Annotated[CallSource | None, Query(description="Only calls that this system keeps.")]
+
+
+def _period(start: datetime | None, end: datetime | None) -> None:
+    if start is not None and end is not None and start >= end:
+        raise CallFilterError(
+            "No call can be created in this time: `from` must be before `to`.",
+            errors=[{"field": "from", "message": "It must be before `to`."}],
+        )
+
+
+def wanted_calls(
+    agent_id: OfAgent = None,
+    source: Source = None,
+    created_from: From = None,
+    created_to: To = None,
+    ended_reason: Annotated[str | None, Query(max_length=200)] = None,
+    ending: CallEnding | None = None,
+    success: bool | None = None,  # noqa: FBT001  # a query parameter
+    min_cost: Cost = None,
+    max_cost: Cost = None,
+    lead_id: Annotated[str | None, Query(max_length=64)] = None,
+    text: Annotated[
+        str | None,
+        Query(
+            min_length=2,
+            max_length=200,
+            description="In summary, transcript, or the customer's name or number; in any case.",
+        ),
+    ] = None,
+) -> CallFilter:
+    _period(created_from, created_to)
+    return CallFilter(
+        agent_id=agent_id,
+        source=source,
+        created_from=created_from,
+        created_to=created_to,
+        ended_reason=ended_reason,
+        ending=ending,
+        success=success,
+        min_cost=min_cost,
+        max_cost=max_cost,
+        lead_id=lead_id,
+        text=text,
+    )
+
+
+@router.get(
+    "", summary="List calls, newest first", responses=refusals(CursorError, CallFilterError)
+)
+async def list_calls(
+    uow: ReadOnlyUow,
+    wanted: Annotated[CallFilter, Depends(wanted_calls)],
+    limit: Limit = 50,
+    cursor: CursorQuery = None,
+) -> CallPage:
+    return await service.list_calls(uow, wanted, limit=limit, cursor=cursor)
+
+
+@router.get(
+    "/totals",
+    summary="Count and add up calls, by agent and by day",
+    responses=refusals(CallFilterError),
+)
+async def read_totals(
+    uow: ReadOnlyUow,
+    agent_id: OfAgent = None,
+    source: Source = None,
+    created_from: From = None,
+    created_to: To = None,
+) -> CallTotals:
+    """A call that both Vapi and Close keep counts twice, unless one `source` is named."""
+    _period(created_from, created_to)
+    wanted = CallFilter(
+        agent_id=agent_id, source=source, created_from=created_from, created_to=created_to
+    )
+    return await service.totals(uow, wanted)
+
+
+@router.get(
+    "/{call_id}", summary="Read a call and what was said in it", responses=refusals(NotFoundError)
+)
+async def read_call(uow: ReadOnlyUow, call_id: UUID) -> CallDetail:
+    return await service.read_call(uow, call_id)

@@ -1,0 +1,114 @@
+"""Wire shapes of calls."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from mission_control.core.words import CallEnding, CallSource, LeadMatch
+
+Speaker = Literal["agent", "caller", "tool"]
+
+
+class CallRead(BaseModel):
+    """A phone call as its source tells of it. What the source keeps to itself is null."""
+
+    id: UUID
+    source: CallSource
+    external_id: str = Field(description="The call's id at its source.")
+    agent_id: str | None
+    assistant_id: str | None
+    assistant_version: str | None
+    lead_id: str | None = Field(description="Close's id of the lead, as the call carries it.")
+    contact_id: str | None
+    direction: str | None = Field(examples=["inbound", "outbound", "web"])
+    status: str | None = Field(examples=["ended"], description="In the source's own words.")
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    duration_seconds: float | None
+    ended_reason: str | None = Field(examples=["customer-ended-call"])
+    ending: CallEnding | None = Field(description="The reason's kind; null: not ended.")
+    success_evaluation: str | None = Field(description="In the words of the assistant's rubric.")
+    success: bool | None = Field(description="Only where the rubric says yes or no.")
+    cost_usd: Decimal | None = Field(description="null: unpriced", examples=["0.18430000"])
+    customer_number: str | None
+    customer_name: str | None
+    summary: str | None
+    content_removed_at: datetime | None = Field(
+        description="When the source said that what was said in the call is deleted."
+    )
+    updated_at: datetime
+
+
+class CallPage(BaseModel):
+    items: list[CallRead]
+    next_cursor: str | None
+
+
+class TurnRead(BaseModel):
+    """One thing said, or one thing a tool was asked or answered."""
+
+    speaker: Speaker
+    text: str
+    at_seconds: float | None = Field(description="Since the call began.")
+    duration_seconds: float | None
+    latency_seconds: float | None = Field(
+        description="How long the caller waited for this answer of the agent."
+    )
+
+
+class MatchedLead(BaseModel):
+    """A lead that this call belongs to, and how that is known."""
+
+    id: str
+    name: str
+    matched_by: LeadMatch
+
+
+class CallDetail(CallRead):
+    """A call with what was said in it."""
+
+    content_withheld: bool = Field(
+        description="The call was held, but its source does not keep or tell what was said."
+    )
+    transcript: str | None
+    turns: list[TurnRead]
+    analysis: dict[str, Any] = Field(description="As the source sent it.")
+    cost_breakdown: dict[str, Decimal] = Field(description="USD by part.")
+    leads: list[MatchedLead]
+
+
+class Successes(BaseModel):
+    """Of the ended calls."""
+
+    yes: int
+    no: int
+    unknown: int
+
+
+class CallFigures(BaseModel):
+    calls: int
+    ended: int
+    cost_usd: Decimal = Field(description="Of all priced calls.", examples=["812.44570000"])
+    unpriced: int = Field(description="Ended calls without a cost.")
+    duration_seconds: float
+    success: Successes
+    endings: dict[CallEnding, int] = Field(description="How many ended so; only those that did.")
+
+
+class AgentFigures(CallFigures):
+    agent_id: str | None = Field(description="null: calls of an assistant that is no agent's.")
+
+
+class DayFigures(CallFigures):
+    day: date = Field(description="Of the calls' creation, in UTC.")
+
+
+class CallTotals(CallFigures):
+    """Figures of all calls asked for, then by agent (most calls first) and by day (newest first)."""
+
+    by_agent: list[AgentFigures]
+    by_day: list[DayFigures]

@@ -1,0 +1,36 @@
+"""HTTP door of syncs."""
+
+from fastapi import APIRouter, Response
+
+from mission_control.api.deps import Held, IdempotencyKey, ReadOnlyUow, Uow
+from mission_control.api.jobs.errors import IdempotencyKeyReusedError
+from mission_control.api.jobs.schemas import JobRead
+from mission_control.api.problems import refusals
+from mission_control.api.sync import service
+from mission_control.api.sync.schemas import SyncRead
+from mission_control.data.jobs import Job
+
+router = APIRouter(prefix="/api/system", tags=["sync"])
+
+
+@router.post(
+    "/sync-all",
+    status_code=202,
+    response_model=JobRead,
+    summary="Read Vapi, Close and the memory servers into the mirrors here",
+    responses=refusals(IdempotencyKeyReusedError),
+)
+async def sync_all(uow: Uow, response: Response, idempotency_key: IdempotencyKey = None) -> Job:
+    """One job with a status per system; while one runs, asking again returns it.
+
+    The first reading fetches everything, later ones what has changed. A sync that was interrupted
+    goes on at the page where it stopped.
+    """
+    job = await service.request_sync(uow, idempotency_key=idempotency_key)
+    response.headers["Location"] = f"/api/jobs/{job.id}"
+    return job
+
+
+@router.get("/sync", summary="What is mirrored of each system outside")
+async def read_sync(uow: ReadOnlyUow, held: Held) -> SyncRead:
+    return await service.read_sync(uow, held.settings)

@@ -1,0 +1,70 @@
+"""HTTP door of webhooks: the only routes that somebody outside may call."""
+
+from fastapi import APIRouter, Request
+
+from mission_control.api.deps import get_resources
+from mission_control.api.problems import refusals
+from mission_control.api.webhooks import service
+from mission_control.api.webhooks.errors import (
+    WebhookMalformedError,
+    WebhookNotConfiguredError,
+    WebhookNotUnderstoodError,
+    WebhookUnauthenticatedError,
+    WebhookWantsAnswerError,
+)
+from mission_control.api.webhooks.schemas import WebhookTaken
+from mission_control.integrations.webhook_signatures import Delivery
+
+router = APIRouter(prefix="/webhooks", tags=["webhooks"])
+
+REFUSED = (
+    WebhookMalformedError,
+    WebhookUnauthenticatedError,
+    WebhookNotUnderstoodError,
+    WebhookNotConfiguredError,
+)
+
+
+@router.post(
+    "/vapi",
+    summary="Take a server message of Vapi",
+    responses=refusals(*REFUSED, WebhookWantsAnswerError),
+)
+async def take_vapi_webhook(request: Request) -> WebhookTaken:
+    """A `{"message": {…}}` of Vapi, proven by token or signature, is stored before the answer.
+
+    Repeating it changes nothing. Messages that tell of single words are acknowledged unread; those
+    that ask what to do next are refused.
+    """
+    settings = get_resources(request).settings
+    delivery = await _delivery(request, settings.mc_public_host)
+    stored = await service.take_vapi_webhook(request.app.state.inbox, settings, delivery)
+    return WebhookTaken(stored=stored)
+
+
+@router.post(
+    "/close", status_code=204, summary="Take an event of Close", responses=refusals(*REFUSED)
+)
+async def take_close_webhook(request: Request) -> None:
+    """An `{"event": {…}}` of Close, signed with the subscription's key within the last 73 hours."""
+    held = get_resources(request)
+    delivery = await _delivery(request, held.settings.mc_public_host)
+    await service.take_close_webhook(held, delivery)
+
+
+async def _delivery(request: Request, public_host: str | None) -> Delivery:
+    # A tunnel or proxy in front of us has changed scheme and host of the address that was signed.
+    hosts = dict.fromkeys([public_host, request.url.netloc])
+    schemes = ("https", "http")
+    urls = [
+        str(request.url.replace(scheme=scheme, netloc=host))
+        for scheme in schemes
+        for host in hosts
+        if host
+    ]
+    return Delivery(
+        method=request.method,
+        urls=[*urls, request.url.path],
+        headers=request.headers.items(),
+        body=await request.body(),
+    )

@@ -1,0 +1,315 @@
+"""Webhooks through the API: who is believed, what is stored, and that repeating does no harm."""
+
+import asyncio
+import hmac
+import json
+import random
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mission_control.api.calls import service
+from mission_control.api.resources import Resources
+from mission_control.core.errors import MissionControlError
+from tests.calls_world import TOKEN, CallsWorld, calls_world, settings_for
+from tests.unit.test_vapi_call import a_call
+
+CLOSE_KEY = "058bfb6a3d8cfdc4da7c3be5901b16ae11da982b46a25fb2cd7016e97a140a1c"
+
+
+@pytest.fixture
+async def world(sqlite_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[CallsWorld]:
+    async with calls_world(settings_for(sqlite_url, redis_url, tmp_path)) as world:
+        yield world
+
+
+def a_report(**changes: Any) -> dict[str, Any]:
+    call = a_call()
+    beside = (
+        "artifact",
+        "analysis",
+        "endedReason",
+        "startedAt",
+        "endedAt",
+        "cost",
+        "costBreakdown",
+    )
+    told = {name: call.pop(name) for name in beside}
+    return {
+        "type": "end-of-call-report",
+        "timestamp": 1_793_528_580_000,
+        "call": {**call, "status": "in-progress"},
+        "assistant": {"id": "asst-1", "name": "REMUS", "model": {"messages": ["A PROMPT"]}},
+        "phoneNumber": {"twilioAuthToken": "HIDDEN"},
+        **told,
+        **changes,
+    }
+
+
+class TestWhoIsBelieved:
+    async def test_the_token(self, world: CallsWorld) -> None:
+        for name, value in (
+            ("Authorization", f"Bearer {TOKEN}"), ("X-Vapi-Secret", TOKEN), ("X-Ours", f"Bearer {TOKEN}"),
+        ):  # fmt: skip
+            answer = await world.tell(a_report(), **{name: value})
+            assert (answer.status_code, answer.json()) == (200, {"stored": True}), name
+
+    async def test_nobody_else(self, world: CallsWorld) -> None:
+        for headers in (
+            {"X-Nothing": "x"},
+            {"Authorization": "Bearer wrong"},
+            {"X-Signature": "00"},
+        ):
+            answer = await world.tell(a_report(), **headers)
+            assert (answer.status_code, answer.json()["code"]) == (401, "webhook_unauthenticated")
+            assert answer.headers["WWW-Authenticate"] == "Bearer"
+            assert TOKEN not in answer.text.replace("VAPI_WEBHOOK", "")
+        assert await world.rows() == []
+
+    async def test_unproven_bodies_are_not_even_parsed(self, world: CallsWorld) -> None:
+        answer = await world.http.post("/webhooks/vapi", content=b"not json")
+        assert answer.json()["code"] == "webhook_unauthenticated"
+
+    async def test_a_signature(self, sqlite_url: str, redis_url: str, tmp_path: Path) -> None:
+        how = {"payloadFormat": "{url}|{timestamp}|{body}", "signaturePrefix": "v1="}
+        settings = settings_for(
+            sqlite_url, redis_url, tmp_path, vapi_api_key="k", vapi_webhook_secret="s3cret",  # noqa: S106
+            vapi_webhook_hmac=how, mc_public_host="console.example.org",
+        )  # fmt: skip
+        async with calls_world(settings) as world:
+            body = json.dumps({"message": a_report()}).encode()
+            signed = b"https://console.example.org/webhooks/vapi|17|" + body
+            headers = {
+                "x-signature": f"v1={hmac.digest(b's3cret', signed, 'sha256').hex()}",
+                "x-timestamp": "17",
+                "Host": "console.example.org",
+            }
+            sent = await world.http.post("/webhooks/vapi", content=body, headers=headers)
+            assert sent.json() == {"stored": True}
+            changed = await world.http.post("/webhooks/vapi", content=body + b" ", headers=headers)
+            assert changed.status_code == 401
+            unsigned = await world.tell(a_report(), Authorization="Bearer sandbox")
+            assert unsigned.status_code == 401
+
+    async def test_without_a_secret_the_door_is_closed(
+        self, sqlite_url: str, redis_url: str, tmp_path: Path
+    ) -> None:
+        settings = settings_for(sqlite_url, redis_url, tmp_path, vapi_api_key="a-real-key")
+        async with calls_world(settings) as world:
+            answer = await world.tell(a_report())
+            assert (answer.status_code, answer.json()["code"]) == (503, "webhook_not_configured")
+            assert "VAPI_WEBHOOK_SECRET" in answer.json()["detail"]
+            assert await world.rows() == []
+
+    async def test_the_public_name_opens_webhooks_alone(
+        self, sqlite_url: str, redis_url: str, tmp_path: Path
+    ) -> None:
+        settings = settings_for(
+            sqlite_url, redis_url, tmp_path, mc_public_host="console.example.org"
+        )
+        async with calls_world(settings) as world:
+            public, foreign = {"Host": "console.example.org:443"}, {"Host": "evil.example.org"}
+            bearer = {"Authorization": f"Bearer {TOKEN}"}
+            taken = await world.tell(a_report(), **public, **bearer)
+            assert taken.status_code == 200
+            assert (await world.tell(a_report(), **foreign, **bearer)).status_code == 400
+            for path in ("/api/calls", "/api/calls/totals", "/openapi.json"):
+                assert (await world.http.get(path, headers=public)).status_code == 400
+            assert (
+                await world.http.get("/webhooks/../api/calls", headers=public)
+            ).status_code == 400
+
+
+class TestWhatIsTaken:
+    async def test_a_report_becomes_a_call(self, world: CallsWorld) -> None:
+        assert (await world.tell(a_report())).json() == {"stored": True}
+        [item] = (await world.http.get("/api/calls")).json()["items"]
+        assert (item["status"], item["ending"], item["cost_usd"]) == (
+            "ended",
+            "customer",
+            "0.18430000",
+        )
+        call = (await world.http.get(f"/api/calls/{item['id']}")).json()
+        assert call["transcript"] == "AI: Hello\nUser: Hi"
+        assert [turn["speaker"] for turn in call["turns"]] == ["caller", "agent"]
+        assert call["turns"][1]["latency_seconds"] == 0.85
+        assert (call["content_withheld"], call["cost_breakdown"]["llm"]) == (False, "0.10000000")
+        written = json.dumps(await world.rows(), default=str)
+        assert "HIDDEN" not in written
+        assert "PROMPT" not in written
+
+    async def test_refusals(self, world: CallsWorld) -> None:
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        for body, status, code in (
+            (b"{", 400, "webhook_malformed"),
+            (b'{"message": {"type": "hang", "x": NaN}}', 400, "webhook_malformed"),
+            (b"[" * 100_000, 400, "webhook_malformed"),
+            (b"\xff\xfe\x00", 400, "webhook_malformed"),
+            (b"[]", 422, "webhook_not_understood"),
+            (b'{"message": {"type": 5}}', 422, "webhook_not_understood"),
+            (b'{"message": {"type": "tool-calls"}}', 422, "webhook_wants_answer"),
+            (b'{"message": {"type": "assistant-request"}}', 422, "webhook_wants_answer"),
+        ):
+            answer = await world.http.post("/webhooks/vapi", content=body, headers=headers)
+            assert (answer.status_code, answer.json()["code"]) == (status, code), body[:80]
+        assert await world.rows() == []
+
+    async def test_too_large(self, world: CallsWorld) -> None:
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        body = b'{"message": {"type": "hang", "x": "%s"}}' % (b"x" * (9 << 20))
+        answer = await world.http.post("/webhooks/vapi", content=body, headers=headers)
+        assert answer.status_code == 413
+
+    async def test_the_rest_is_acknowledged(self, world: CallsWorld) -> None:
+        messages: list[dict[str, Any]] = [
+            {"type": "transcript", "call": a_call()},
+            {"type": "a-kind-of-next-year", "call": a_call()},
+            {"type": "status-update", "status": "queued"},
+            {"type": "end-of-call-report", "call": {"id": {"odd": 1}}},
+            {"type": "chat.created"},
+        ]
+        for message in messages:
+            answer = await world.tell(message)
+            assert (answer.status_code, answer.json()) == (200, {"stored": False}), message
+        assert await world.rows() == []
+
+    async def test_deleted_content_is_deleted_here(self, world: CallsWorld) -> None:
+        gone = {
+            "type": "call.deleted",
+            "timestamp": 1_793_528_590_000,
+            "call": {"id": a_call()["id"]},
+        }
+        for message in (a_report(), gone, a_report()):
+            assert (await world.tell(message)).json() == {"stored": True}
+        [row] = await world.rows()
+        assert (row["transcript"], row["document"], row["customer_number"]) == (None, {}, None)
+        [item] = (await world.http.get("/api/calls")).json()["items"]
+        call = (await world.http.get(f"/api/calls/{item['id']}")).json()
+        assert (call["content_withheld"], call["turns"], call["cost_usd"]) == (
+            True,
+            [],
+            "0.18430000",
+        )
+
+    async def test_a_call_that_changed_is_announced_without_content(
+        self, world: CallsWorld
+    ) -> None:
+        await world.tell(a_report())
+        await world.tell(a_report())
+        events = await world.resources.streams.replay("system", after="0-0")
+        [event] = [json.loads(each.body) for each in events if "call.recorded" in each.body]
+        assert event["data"].keys() == {"call_id", "source", "ending"}
+
+
+class TestOrder:
+    async def test_late_twice_and_shuffled_is_the_same(self, world: CallsWorld) -> None:
+        """Four calls, each told in all its messages, three times over."""
+        messages = await stories(world, 4)
+        outcomes: list[Any] = []
+        for seed in range(5):
+            told = [*messages, *random.Random(seed).sample(messages, len(messages) // 3)]
+            if seed:
+                random.Random(seed).shuffle(told)
+            step = (1, 1, 3, 7, len(told))[seed]
+            for start in range(0, len(told), step):
+                async with world.resources.unit_of_work() as uow:
+                    await service.take_vapi_messages(uow, told[start : start + step])
+            outcomes.append(await world.rows())
+            await world.forget([row["external_id"] for row in outcomes[-1]])
+        assert len(outcomes[0]) == 4
+        assert all(outcome == outcomes[0] for outcome in outcomes)
+
+    async def test_a_report_is_kept_by_a_later_status(self, world: CallsWorld) -> None:
+        await world.tell(a_report())
+        late = {"type": "status-update", "status": "in-progress", "timestamp": 1_793_999_999_000}
+        await world.tell({**late, "call": {"id": a_call()["id"]}})
+        [row] = await world.rows()
+        assert (row["status"], row["transcript"]) == ("ended", "AI: Hello\nUser: Hi")
+
+
+async def stories(world: CallsWorld, calls: int) -> list[dict[str, Any]]:
+    """What the stand-in tells of its newest calls, caught on its way."""
+    caught: list[dict[str, Any]] = []
+
+    async def catch(messages: Any) -> dict[str, int]:
+        caught.extend(json.loads(json.dumps(message.body)) for message in messages)
+        return {}
+
+    app: Any = world.vapi._transport
+    app.app.state.stand_in.webhooks.deliver = catch
+    await world.replay(count=calls, types=[*service.TELLING])
+    assert len({message["call"]["id"] for message in caught}) == calls
+    return caught
+
+
+class TestBursts:
+    async def test_fifty_at_once_share_transactions(
+        self, world: CallsWorld, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        opened = 0
+        whole = Resources.unit_of_work
+
+        def counted(self: Resources, **options: Any) -> Any:
+            nonlocal opened
+            opened += 1
+            return whole(self, **options)
+
+        monkeypatch.setattr(Resources, "unit_of_work", counted)
+        reports = [a_report(call={**a_call(), "id": f"call-{n}"}) for n in range(50)]
+        answers = await asyncio.gather(*(world.tell(report) for report in reports))
+        assert [answer.json() for answer in answers] == [{"stored": True}] * 50
+        assert opened < 10
+        monkeypatch.undo()
+        assert len(await world.rows()) == 50
+
+    async def test_one_that_cannot_be_stored_takes_no_other_with_it(
+        self, world: CallsWorld, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        taking = service.take_vapi_messages
+
+        async def picky(uow: Any, messages: Any) -> list[bool]:
+            if any(message["call"]["id"] == "call-3" for message in messages):
+                raise MissionControlError("No.")
+            return await taking(uow, messages)
+
+        monkeypatch.setattr(service, "take_vapi_messages", picky)
+        reports = [a_report(call={**a_call(), "id": f"call-{n}"}) for n in range(6)]
+        answers = await asyncio.gather(*(world.tell(report) for report in reports))
+        assert [answer.status_code for answer in answers] == [200, 200, 200, 500, 200, 200]
+        assert len(await world.rows()) == 5
+
+
+class TestClose:
+    def signed(self, body: bytes, *, at: int) -> dict[str, str]:
+        signature = hmac.digest(bytes.fromhex(CLOSE_KEY), str(at).encode() + body, "sha256")
+        return {"close-sig-hash": signature.hex(), "close-sig-timestamp": str(at)}
+
+    async def test_a_signed_event_is_taken(
+        self, sqlite_url: str, redis_url: str, tmp_path: Path
+    ) -> None:
+        settings = settings_for(sqlite_url, redis_url, tmp_path, close_webhook_key=CLOSE_KEY)
+        body, now = b'{"event": {"id": "ev_1"}, "subscription_id": "whsub_1"}', int(time.time())
+        async with calls_world(settings) as world:
+
+            async def sent(body: bytes, headers: dict[str, str]) -> int:
+                answer = await world.http.post("/webhooks/close", content=body, headers=headers)
+                return answer.status_code
+
+            assert await sent(body, self.signed(body, at=now)) == 204
+            assert await sent(body, self.signed(body, at=now - 72 * 3600)) == 204
+            assert await sent(body, self.signed(body, at=now - 80 * 3600)) == 401
+            assert await sent(body + b" ", self.signed(body, at=now)) == 401
+            assert await sent(b"{", self.signed(b"{", at=now)) == 400
+            assert await sent(b"{}", self.signed(b"{}", at=now)) == 422
+
+    @pytest.mark.parametrize("key", [None, "no hex"])
+    async def test_without_a_key_the_door_is_closed(
+        self, sqlite_url: str, redis_url: str, tmp_path: Path, key: str | None
+    ) -> None:
+        settings = settings_for(sqlite_url, redis_url, tmp_path, close_webhook_key=key)
+        async with calls_world(settings) as world:
+            answer = await world.http.post("/webhooks/close", content=b"{}")
+            assert (answer.status_code, answer.json()["code"]) == (503, "webhook_not_configured")
