@@ -9,6 +9,9 @@ export UV_PYTHON_DOWNLOADS := never
 unexport PYTHONDONTWRITEBYTECODE
 unexport VIRTUAL_ENV
 
+# Much of a test is waiting: for a process to start, for a page to come.
+SIDE_BY_SIDE := -n 2 --dist loadfile
+
 FIND_PYTHON = for candidate in python3 python3.13 python3.12 python3.11; do \
 	"$$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null \
 	&& "$$candidate" -c 'import sys; print(sys.executable)' && break; done
@@ -28,11 +31,11 @@ demo: .venv/installed engine/.venv/installed ## Show the main job, while `make r
 
 test: .venv/installed-dev engine/.venv/installed browser clients ## Everything that is checked before a release
 	@$(MAKE) --no-print-directory lint types layers deps
-	$(BIN)/pytest
+	$(BIN)/pytest $(SIDE_BY_SIDE)
 
 check: .venv/installed-dev engine/.venv/installed ## The quick part: style, types, layers, unit tests
 	@$(MAKE) --no-print-directory lint types layers deps
-	$(BIN)/pytest tests/unit tests/architecture -m "not slow"
+	$(BIN)/pytest $(SIDE_BY_SIDE) tests/unit tests/architecture -m "not slow"
 
 lint: .venv/installed-dev
 	$(BIN)/ruff format --check .

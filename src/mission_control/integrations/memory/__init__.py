@@ -1,0 +1,1 @@
+"""Speaks MCP to the memory servers that people have: connecting, mapping and ranking."""

@@ -1,0 +1,420 @@
+"""One memory server: a task that owns its connection, and calls that never wait longer than they may."""
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import structlog
+from pydantic import JsonValue
+
+from mission_control.core.clock import utc_now
+from mission_control.core.tasks import end
+from mission_control.integrations.errors import (
+    IntegrationAmbiguousError,
+    IntegrationContractError,
+    IntegrationCredentialsError,
+    IntegrationError,
+    IntegrationRateLimitedError,
+    IntegrationRejectedError,
+    IntegrationUnavailableError,
+)
+from mission_control.integrations.memory.configuration import ServerConfiguration
+from mission_control.integrations.memory.envelopes import ToolAnswer
+from mission_control.integrations.memory.items import ServerState, Status
+from mission_control.integrations.memory.trouble import Diagnosis, Trouble, TroubledError
+from mission_control.integrations.memory.wire import Wire
+
+if TYPE_CHECKING:
+    from mcp.server import MCPServer
+
+    from mission_control.integrations.memory.session import Session
+
+log = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+CLOSE_SECONDS = 4.0
+FIRST_PAUSE_SECONDS = 1.0
+LONGEST_PAUSE_SECONDS = 30.0
+RATE_LIMIT_PAUSE_SECONDS = 2.0
+LAST_WORDS_SECONDS = 0.2
+MOST_TIMEOUTS_IN_A_ROW = 2
+NOT_OURS = "is not part of this process"
+NOT_ASKED_YET = "nothing was asked of it yet"
+
+_MAY_BE_REPEATED = frozenset({Trouble.LOST, Trouble.NOT_DONE})
+_MAY_HAVE_BEEN_MADE = frozenset(
+    {Trouble.LOST, Trouble.UNREACHABLE, Trouble.NON_CONFORMING, Trouble.FAILED}
+)
+_STATUS_OF: Mapping[Trouble, Status] = {
+    Trouble.UNAUTHORISED: "unauthorised",
+    Trouble.NON_CONFORMING: "non-conforming",
+    Trouble.REJECTED: "non-conforming",
+    Trouble.FAILED: "non-conforming",
+}
+
+
+@dataclass(slots=True, eq=False)
+class _Connection:
+    """One attempt to be connected, and what came of it. Its owner alone enters and leaves it."""
+
+    wire: Wire = field(default_factory=Wire)
+    settled: asyncio.Event = field(default_factory=asyncio.Event)  # connected, or it failed
+    leave: asyncio.Event = field(default_factory=asyncio.Event)
+    session: "Session | None" = None
+    failure: Diagnosis | None = None
+    owner: "asyncio.Task[None] | None" = None
+
+    @property
+    def is_usable(self) -> bool:
+        return self.failure is None and not self.leave.is_set()
+
+
+class MemoryServer:
+    """Belongs to the event loop that first uses it. Connects when it is first needed.
+
+    A read is asked again once when the connection broke; a write never.
+    """
+
+    def __init__(
+        self, configuration: ServerConfiguration, *, embedded: "MCPServer | None" = None
+    ) -> None:
+        self.configuration = configuration
+        self._embedded = embedded
+        self._connection: _Connection | None = None
+        self._owners: set[asyncio.Task[None]] = set()
+        self._turns = asyncio.Semaphore(configuration.concurrency)
+        self._failures = 0
+        self._timeouts = 0
+        self._not_before = 0.0
+        self._is_closed = False
+        self._state = ServerState(
+            name=configuration.name,
+            role=configuration.role,
+            transport=configuration.transport,
+            status="connecting",
+            reason=NOT_ASKED_YET,
+            since=utc_now(),
+            tools=(),
+            protocol=None,
+        )
+
+    @property
+    def name(self) -> str:
+        return self.configuration.name
+
+    @property
+    def state(self) -> ServerState:
+        return self._state
+
+    # ---------------------------------------------------------------- asking
+
+    async def schemas(
+        self, *, within: float, fresh: bool = False
+    ) -> Mapping[str, dict[str, JsonValue]]:
+        """The input schema of every tool. `fresh`: try even if it failed a moment ago."""
+        try:
+            async with asyncio.timeout(within):
+                return (await self._connected(fresh=fresh))[1].schemas
+        except TroubledError as exc:
+            raise self._refusal(exc, changes=False) from exc
+        except TimeoutError as exc:
+            raise self._too_slow(within, sent=False) from exc
+
+    async def read(
+        self, tool: str, arguments: Mapping[str, JsonValue], *, within: float
+    ) -> ToolAnswer:
+        """Call a tool that changes nothing. `within`: seconds for all of it, connecting included.
+
+        Raises:
+            IntegrationError: Named after what went wrong, as for every other vendor.
+        """
+        return await self._call(tool, arguments, within=within, changes=False)
+
+    async def write(
+        self, tool: str, arguments: Mapping[str, JsonValue], *, within: float
+    ) -> ToolAnswer:
+        """Call a tool that changes something: sent once, never repeated.
+
+        Raises:
+            IntegrationAmbiguousError: No answer came; it may or may not have been made.
+            IntegrationError: Nothing was changed.
+        """
+        return await self._call(tool, arguments, within=within, changes=True)
+
+    async def look(self, *, within: float) -> ServerState:
+        """Whether it answers now. Raises no error: the state says it."""
+        try:
+            async with asyncio.timeout(within):
+                await self._look()
+        except TimeoutError:
+            self._become("unreachable", f"did not answer within {within:g} s")
+        except TroubledError:
+            pass  # noted where it happened
+        return self._state
+
+    async def _look(self) -> None:
+        for last in (False, True):
+            connection, session = await self._connected(fresh=True)
+            try:
+                await self._answered(connection, session.look())
+            except TroubledError as exc:
+                self._note_trouble(connection, exc.diagnosis)
+                if last or exc.diagnosis.trouble not in _MAY_BE_REPEATED:
+                    raise
+            else:
+                return
+
+    async def _call(
+        self, tool: str, arguments: Mapping[str, JsonValue], *, within: float, changes: bool
+    ) -> ToolAnswer:
+        progress = _Progress(attempts_left=1 if changes else 2)
+        try:
+            async with asyncio.timeout(within), self._turns:
+                while True:
+                    answer = await self._attempt(tool, arguments, progress)
+                    if answer is not None:
+                        return answer
+        except TroubledError as exc:
+            raise self._refusal(exc, changes=changes) from exc
+        except TimeoutError as exc:
+            self._note_timeout(progress)
+            raise self._too_slow(within, sent=progress.is_sent and changes) from exc
+
+    async def _attempt(
+        self, tool: str, arguments: Mapping[str, JsonValue], progress: "_Progress"
+    ) -> ToolAnswer | None:
+        """The answer, or None when it is worth another attempt."""
+        progress.is_sent = False
+        connection, session = await self._connected()
+        progress.connection, progress.is_sent = connection, True
+        progress.attempts_left -= 1
+        try:
+            answer = await self._answered(connection, session.call(tool, arguments))
+        except TroubledError as exc:
+            self._note_trouble(connection, exc.diagnosis)
+            if progress.attempts_left == 0 or exc.diagnosis.trouble not in _MAY_BE_REPEATED:
+                raise
+            return None
+        self._timeouts = 0
+        return answer
+
+    async def _answered(self, connection: _Connection, question: Coroutine[Any, Any, T]) -> T:
+        """In a task of its own: what ends the connection must not end whoever asks."""
+        assert connection.owner is not None
+        call = asyncio.create_task(question)
+        call.add_done_callback(_forget)
+        try:
+            await asyncio.wait({call, connection.owner}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({call}, timeout=LAST_WORDS_SECONDS)  # its own error says more
+            if call.done() and not call.cancelled():
+                return call.result()
+        finally:
+            call.cancel()
+        lost = connection.failure or Diagnosis(Trouble.LOST, "ended the connection")
+        raise TroubledError(lost, sent=True)
+
+    # ---------------------------------------------------------------- connecting
+
+    def connect(self) -> None:
+        """Begin to connect, without waiting for it."""
+        if not self._is_closed and (self._connection is None or not self._connection.is_usable):
+            self._begin()
+
+    async def _connected(self, *, fresh: bool = False) -> "tuple[_Connection, Session]":
+        connection = self._connection
+        if self._is_closed:
+            raise TroubledError(Diagnosis(Trouble.UNREACHABLE, "was closed"))
+        if connection is None or not connection.is_usable:
+            if not fresh and connection is not None and self._is_pausing:
+                assert connection.failure is not None
+                raise TroubledError(connection.failure)
+            connection = self._begin()
+        await connection.settled.wait()
+        if connection.session is None:
+            assert connection.failure is not None
+            raise TroubledError(connection.failure)
+        return connection, connection.session
+
+    @property
+    def _is_pausing(self) -> bool:
+        """It failed a moment ago, and would only fail again."""
+        return self._failures > 0 and asyncio.get_running_loop().time() < self._not_before
+
+    def _begin(self) -> _Connection:
+        connection = self._connection = _Connection()
+        self._become("connecting", None)
+        if self.configuration.transport == "embedded" and self._embedded is None:
+            self._fail(connection, Diagnosis(Trouble.UNREACHABLE, NOT_OURS))
+            return connection
+        connection.owner = asyncio.create_task(self._own(connection), name=f"memory-{self.name}")
+        self._owners.add(connection.owner)
+        connection.owner.add_done_callback(self._owners.discard)
+        return connection
+
+    async def _own(self, connection: _Connection) -> None:
+        """The only task that enters and leaves the connection: MCP's scopes must not change hands."""
+        seconds = self.configuration.connect_timeout_seconds
+        limit = asyncio.get_running_loop().call_later(seconds, self._give_up, connection)
+        try:
+            session = await asyncio.to_thread(_load_session)
+            await session.hold(
+                self.configuration,
+                self._embedded,
+                connection.wire,
+                on_connected=partial(self._settle, connection, limit),
+                leave=connection.leave,
+            )
+        except TroubledError as exc:
+            self._fail(connection, exc.diagnosis)
+        finally:
+            limit.cancel()
+            self._fail(connection, Diagnosis(Trouble.LOST, "was disconnected"))
+            connection.leave.set()
+
+    def _settle(
+        self, connection: _Connection, limit: asyncio.TimerHandle, session: "Session"
+    ) -> None:
+        limit.cancel()
+        if connection.failure is not None:  # given up a moment ago
+            return
+        connection.session = session
+        connection.settled.set()
+        self._failures = 0
+        self._become("connected", None)
+        self._state = replace(self._state, tools=tuple(session.schemas), protocol=session.protocol)
+
+    def _give_up(self, connection: _Connection) -> None:
+        seconds = self.configuration.connect_timeout_seconds
+        late = Diagnosis(Trouble.UNREACHABLE, f"did not answer within {seconds:g} s of connecting")
+        self._fail(connection, late)
+        assert connection.owner is not None
+        connection.owner.cancel()
+
+    def _fail(self, connection: _Connection, diagnosis: Diagnosis) -> None:
+        """Only the first cause counts."""
+        if connection.failure is not None:
+            return
+        connection.failure = diagnosis
+        connection.settled.set()
+        if connection is not self._connection or self._is_closed:
+            return
+        if connection.session is None:
+            pause = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2**self._failures)
+            self._not_before = asyncio.get_running_loop().time() + pause
+            self._failures = min(self._failures + 1, 10)
+        self._become(_STATUS_OF.get(diagnosis.trouble, "unreachable"), diagnosis.reason)
+
+    def _become(self, status: Status, reason: str | None) -> None:
+        before = self._state
+        since = before.since if before.status == status else utc_now()
+        self._state = replace(before, status=status, reason=reason, since=since)
+        if before.status != status:
+            log.info("memory_server_state_changed", server=self.name, status=status, reason=reason)
+
+    # ---------------------------------------------------------------- after a failure
+
+    def _note_trouble(self, connection: _Connection, diagnosis: Diagnosis) -> None:
+        """A failed call may say that the connection is worth nothing any more."""
+        log.warning(
+            "memory_call_failed",
+            server=self.name,
+            trouble=diagnosis.trouble,
+            reason=diagnosis.reason,
+        )
+        ends_it = diagnosis.trouble in {*_MAY_BE_REPEATED, Trouble.UNAUTHORISED}
+        if ends_it or connection.wire.broken is not None:
+            self._fail(connection, diagnosis)
+            self._leave(connection)
+
+    def _note_timeout(self, progress: "_Progress") -> None:
+        """A server that never answers may be stuck for good; a new connection is worth a try."""
+        self._timeouts += progress.is_sent
+        if progress.connection is not None and self._timeouts >= MOST_TIMEOUTS_IN_A_ROW:
+            self._timeouts = 0
+            late = Diagnosis(Trouble.UNREACHABLE, "has not answered several times in a row")
+            self._fail(progress.connection, late)
+            self._leave(progress.connection)
+
+    def _leave(self, connection: _Connection) -> None:
+        connection.leave.set()
+        owner = connection.owner
+        if owner is not None:
+            asyncio.get_running_loop().call_later(CLOSE_SECONDS, owner.cancel)
+
+    def _refusal(self, trouble: TroubledError, *, changes: bool) -> IntegrationError:
+        found = trouble.diagnosis
+        fields: dict[str, object] = {"vendor": self.name, "reason": found.reason}
+        says = f"The memory server {self.name} {found.reason}."
+        if changes and trouble.sent and found.trouble in _MAY_HAVE_BEEN_MADE:
+            return self._ambiguous(says, fields)
+        match found.trouble:
+            case Trouble.UNAUTHORISED:
+                return IntegrationCredentialsError(
+                    f"{says} Nothing was changed; correct its headers or env in memory.toml.",
+                    **fields,
+                )
+            case Trouble.BUSY:
+                return IntegrationRateLimitedError(
+                    f"{says} Nothing was changed; try again later.",
+                    retry_after=found.retry_after or RATE_LIMIT_PAUSE_SECONDS,
+                    **fields,
+                )
+            case Trouble.REJECTED | Trouble.FAILED:
+                return IntegrationRejectedError(f"{says} Nothing was changed.", **fields)
+            case Trouble.NON_CONFORMING:
+                return IntegrationContractError(f"{says} Nothing was changed.", **fields)
+            case _:
+                return IntegrationUnavailableError(
+                    f"{says} Nothing was changed; try again later.", **fields
+                )
+
+    def _too_slow(self, seconds: float, *, sent: bool) -> IntegrationError:
+        waited = self._state.status == "connecting"
+        what = "is still being connected" if waited else "did not answer"
+        says = f"The memory server {self.name} {what} after {seconds:.3g} s."
+        fields: dict[str, object] = {"vendor": self.name, "reason": "timeout"}
+        if sent:
+            return self._ambiguous(says, fields)
+        return IntegrationUnavailableError(
+            f"{says} Nothing was changed; try again later.", **fields
+        )
+
+    def _ambiguous(self, says: str, fields: dict[str, object]) -> IntegrationAmbiguousError:
+        return IntegrationAmbiguousError(
+            f"{says} The change was sent and may or may not have been made: look before repeating it.",
+            **fields,
+        )
+
+    # ---------------------------------------------------------------- closing
+
+    async def aclose(self) -> None:
+        """Leave the server, and end its process and whatever that started."""
+        self._is_closed = True
+        owners = list(self._owners)
+        if self._connection is not None:
+            self._connection.leave.set()
+        if owners:
+            await asyncio.wait(owners, timeout=CLOSE_SECONDS)
+        await end(*owners)
+
+
+@dataclass(slots=True)
+class _Progress:
+    attempts_left: int
+    is_sent: bool = False
+    connection: _Connection | None = None
+
+
+def _load_session() -> ModuleType:
+    """The MCP SDK, which takes 0.8 s to load: by whoever connects, and not in the event loop."""
+    return import_module("mission_control.integrations.memory.session")
+
+
+def _forget(call: "asyncio.Task[Any]") -> None:
+    """Nobody may be left to look at how it ended."""
+    if not call.cancelled():
+        call.exception()
