@@ -38,7 +38,9 @@ class TestVault:
         assert vault.decrypt(vault.encrypt(b"\x00\xff")) == b"\x00\xff"
 
     @pytest.mark.parametrize(
-        "token", [b"", b"nonsense", Fernet(Fernet.generate_key()).encrypt(b"1")]
+        "token",
+        [b"", b"nonsense", Fernet(Fernet.generate_key()).encrypt(b"1")],
+        ids=["nothing", "nonsense", "another key's"],
     )
     def test_what_another_key_encrypted_is_a_named_error(self, token: bytes) -> None:
         with pytest.raises(SecretUnreadableError, match="put the former key back"):
