@@ -46,6 +46,15 @@ SANDBOX_MODEL = "openai/sandbox-1"
 SANDBOX_PRICE = ModelPrice(input_per_million=0.15, output_per_million=0.60)
 
 
+class SearchWeights(BaseModel):
+    """How much words and meaning count in a search over conversations."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    lexical: float = Field(default=0.7, ge=0, le=100)
+    dense: float = Field(default=0.3, ge=0, le=100)
+
+
 class WebhookSignature(BaseModel):
     """How Vapi signs its webhooks: the fields of its HMAC credential, under the names Vapi gives them."""
 
@@ -96,7 +105,11 @@ class Settings(BaseSettings):
     mc_model: str | None = Field(default=None, pattern=r"^[\w./:@+-]{1,120}$")
     mc_reflection_model: str | None = Field(default=None, pattern=r"^[\w./:@+-]{1,120}$")
     mc_judge_model: str | None = Field(default=None, pattern=r"^[\w./:@+-]{1,120}$")
+    mc_embedding_model: str | None = Field(default=None, pattern=r"^[\w./:@+-]{1,120}$")
+    mc_search_weights: SearchWeights = Field(default_factory=SearchWeights)
+    mc_search_k: float = Field(default=1, ge=0, le=1000)
     mc_model_prices: dict[str, ModelPrice] = Field(default_factory=dict)
+    mc_memory_config: Path | None = None
     mc_worker_processes: int = Field(default=4, ge=1, le=64)
     mc_log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
     mc_sandbox_latency_ms: int = Field(default=0, ge=0, le=60_000)
@@ -108,6 +121,7 @@ class Settings(BaseSettings):
         "vapi_webhook_hmac", "close_api_key", "close_base_url", "close_webhook_key",
         "openai_api_key", "openai_base_url", "database_url", "redis_url", "mc_redis_port",
         "mc_public_host", "mc_secret_key", "mc_model", "mc_reflection_model", "mc_judge_model",
+        "mc_memory_config",
         mode="before",
     )  # fmt: skip
     @classmethod
@@ -131,6 +145,13 @@ class Settings(BaseSettings):
             )
         return value
 
+    @field_validator("mc_memory_config")
+    @classmethod
+    def _must_be_a_file(cls, value: Path | None) -> Path | None:
+        if value is not None and not value.is_file():
+            raise PydanticCustomError("file", "There is no such file")
+        return value
+
     @field_validator("redis_url")
     @classmethod
     def _must_be_a_redis(cls, value: str | None) -> str | None:
@@ -143,6 +164,13 @@ class Settings(BaseSettings):
     @property
     def data_dir(self) -> Path:
         return self.mc_data_dir.absolute()
+
+    @property
+    def memory_config(self) -> Path | None:
+        """The file that names the memory servers; None: there are only the embedded ones."""
+        usual = Path("memory.toml")
+        found = self.mc_memory_config or (usual if usual.is_file() else None)
+        return found.absolute() if found is not None else None
 
     @property
     def database(self) -> str:
@@ -234,7 +262,8 @@ class Settings(BaseSettings):
         """What a child process must be given so that it reads these very settings."""
         ours = type(self).model_fields
         inherited = {name: value for name, value in os.environ.items() if name.lower() not in ours}
-        values = self.model_dump() | {"mc_data_dir": self.data_dir}
+        places = {"mc_data_dir": self.data_dir, "mc_memory_config": self.memory_config}
+        values = self.model_dump() | places
         given = {name.upper(): _as_text(v) for name, v in values.items() if v is not None}
         return inherited | given
 

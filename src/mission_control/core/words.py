@@ -148,3 +148,18 @@ class SyncStatus(StrEnum):
     COMPLETED = "completed"
     FAILED = "failed"
     SKIPPED = "skipped"  # there is nothing to read from
+
+
+class MemoryKind(StrEnum):
+    """What something remembered is about."""
+
+    FACT = "fact"
+    PREFERENCE = "preference"
+    CONTEXT = "context"
+
+
+class ConversationSource(StrEnum):
+    """How a conversation came into the index."""
+
+    CALL = "call"
+    IMPORT = "import"

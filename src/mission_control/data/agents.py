@@ -113,6 +113,18 @@ class AgentRepository:
             .limit(1)
         )
 
+    async def deployed_to(self, assistant_id: str, *, besides: str) -> Agent | None:
+        """Another agent that has a version of its own on this assistant at Vapi."""
+        return await self._session.scalar(
+            select(Agent)
+            .where(
+                Agent.vapi_assistant_id == assistant_id,
+                Agent.deployed_version.is_not(None),
+                Agent.id != besides,
+            )
+            .limit(1)
+        )
+
     async def phone_bots(self) -> Sequence[Agent]:
         """All that have, or may have, an assistant at Vapi."""
         statement = select(Agent).where(

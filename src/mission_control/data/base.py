@@ -13,6 +13,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
 from mission_control.core.clock import utc_now
+from mission_control.core.money import plain
 
 NAMING_CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -63,7 +64,7 @@ class Usd(TypeDecorator[Decimal]):
         if value is None:
             return None
         exact = value.quantize(Decimal("0.00000001"))
-        return str(exact) if dialect.name == "sqlite" else exact
+        return plain(exact) if dialect.name == "sqlite" else exact
 
     def process_result_value(
         self,

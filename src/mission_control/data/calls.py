@@ -1,7 +1,7 @@
 """Calls: what Vapi and Close know of each phone call, mirrored here."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -36,6 +36,7 @@ from mission_control.core.errors import NotFoundError
 from mission_control.core.words import CallEnding, CallSource
 from mission_control.data.base import Base, Record
 from mission_control.data.call_facts import CENT_OF_A_MICRO_DOLLAR, CallFacts, KnownCall
+from mission_control.data.merged_leads import merged_into
 from mission_control.data.pages import Cursor, Page, page_of
 
 __all__ = [
@@ -179,13 +180,22 @@ class CallRepository:
         final and then latest statement says of it, and one that says nothing erases nothing.
         """
         told: dict[CallKey, KnownCall] = {}
-        for facts in found:
+        for facts in await self._where_leads_are_now(found):
             key, known = (facts.source, facts.external_id), KnownCall.of(facts)
             told[key] = told[key].joined(known) if key in told else known
         changed: list[RecordedCall] = []
         for keys in batched(sorted(told)):
             changed += await self._record({key: told[key] for key in keys})
         return changed
+
+    async def _where_leads_are_now(self, found: Sequence[CallFacts]) -> list[CallFacts]:
+        """Vapi repeats the lead that a call was made for, after that has become part of another."""
+        named = {facts.lead_id for facts in found if facts.lead_id is not None}
+        into = await merged_into(self._session, named)
+        return [
+            replace(facts, lead_id=into[facts.lead_id]) if facts.lead_id in into else facts
+            for facts in found
+        ]
 
     async def _record(self, told: dict[CallKey, KnownCall]) -> list[RecordedCall]:
         new = await self._reserve(told)

@@ -39,6 +39,8 @@ class Deployment(Record):
     status: Mapped[DeploymentStatus] = mapped_column(default=DeploymentStatus.PENDING)
     # The target as it was, encrypted: an assistant's tools carry secrets.
     snapshot: Mapped[bytes | None] = mapped_column(LargeBinary, default=None)
+    # What of the memory was put into the prompt, to the letter; null: none was asked for.
+    memories: Mapped[dict[str, Any] | None] = mapped_column(default=None)
     changed: Mapped[list[str]] = mapped_column(default=list)
     error: Mapped[dict[str, Any] | None] = mapped_column(default=None)
     finished_at: Mapped[datetime | None] = mapped_column(default=None)
@@ -65,11 +67,26 @@ class DeploymentRepository:
             raise NotFoundError("There is no such deployment.", deployment_id=str(deployment_id))
         return found
 
-    async def standing(self, agent_id: str) -> Deployment | None:
-        """The deployment in force: verified, and not rolled back since."""
+    async def standing(self, agent_id: str, *, below: UUID | None = None) -> Deployment | None:
+        """The deployment in force: verified, and not rolled back since. `below`: but for this one."""
+        verified = select(Deployment).where(
+            Deployment.agent_id == agent_id, Deployment.status == DeploymentStatus.VERIFIED
+        )
+        if below is not None:
+            verified = verified.where(Deployment.id != below)
+        return await self._session.scalar(
+            verified.order_by(Deployment.created_at.desc(), Deployment.id.desc()).limit(1)
+        )
+
+    async def latest_begun(self, agent_id: str, *, besides: UUID) -> Deployment | None:
+        """The newest other one that came as far as to note what was there before it."""
         return await self._session.scalar(
             select(Deployment)
-            .where(Deployment.agent_id == agent_id, Deployment.status == DeploymentStatus.VERIFIED)
+            .where(
+                Deployment.agent_id == agent_id,
+                Deployment.id != besides,
+                Deployment.snapshot.is_not(None),
+            )
             .order_by(Deployment.created_at.desc(), Deployment.id.desc())
             .limit(1)
         )

@@ -41,9 +41,6 @@ class DriftCheckRepository:
     async def find(self, agent_id: str) -> DriftCheck | None:
         return await self._session.get(DriftCheck, agent_id, populate_existing=True)
 
-    async def remove(self, check: DriftCheck) -> None:
-        await self._session.delete(check)
-
     async def page(self, *, limit: int, cursor: Cursor | None) -> Page[DriftCheck]:
         """Of the newest agents first."""
         checked = select(Agent).where(Agent.id.in_(select(DriftCheck.agent_id)))

@@ -32,6 +32,8 @@ class Execution(Record):
     output_tokens: Mapped[int] = mapped_column(default=0)
     cost_usd: Mapped[Decimal | None] = mapped_column(default=None)
     error: Mapped[dict[str, Any] | None] = mapped_column(default=None)
+    # What of the memory was in its prompt, to the letter; null: the agent has no context.
+    memories: Mapped[dict[str, Any] | None] = mapped_column(default=None)
 
 
 class ExecutionRepository:

@@ -32,6 +32,7 @@ from mission_control.core.errors import NotFoundError
 from mission_control.core.words import CallSource
 from mission_control.data.base import Base
 from mission_control.data.calls import Call
+from mission_control.data.merged_leads import note_merged
 from mission_control.data.pages import Cursor, Page, page_of
 
 
@@ -161,10 +162,13 @@ class LeadRepository:
 
     async def merge(self, source_id: str, destination_id: str) -> int:
         """One lead has become part of another: its calls move there. Returns 1 if it was here."""
+        now = await note_merged(self._session, source_id, destination_id)
+        if now == source_id:
+            return 0
         await self._session.execute(
             update(Call)
             .where(Call.lead_id == source_id)
-            .values(lead_id=destination_id)
+            .values(lead_id=now)
             .execution_options(synchronize_session=False)
         )
         return await self.remove([source_id])

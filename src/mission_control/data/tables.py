@@ -1,14 +1,17 @@
 """Every table, for Alembic and for anyone who needs the whole metadata."""
 
 from mission_control.data import (
+    agent_contexts,
     agents,
     calls,
+    conversations,
     deployments,
     drift_checks,
     evaluations,
     executions,
     jobs,
     leads,
+    memories,
     optimizations,
     sync_states,
     system_logs,
@@ -17,14 +20,17 @@ from mission_control.data.base import Base
 
 __all__ = [
     "Base",
+    "agent_contexts",
     "agents",
     "calls",
+    "conversations",
     "deployments",
     "drift_checks",
     "evaluations",
     "executions",
     "jobs",
     "leads",
+    "memories",
     "optimizations",
     "sync_states",
     "system_logs",

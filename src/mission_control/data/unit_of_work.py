@@ -11,14 +11,17 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from mission_control.core.errors import ConflictError, NotReadyError
 from mission_control.core.events import Event, EventBus
+from mission_control.data.agent_contexts import AgentContextRepository
 from mission_control.data.agents import AgentRepository
 from mission_control.data.calls import CallRepository
+from mission_control.data.conversations import ConversationRepository
 from mission_control.data.deployments import DeploymentRepository
 from mission_control.data.drift_checks import DriftCheckRepository
 from mission_control.data.evaluations import EvaluationRepository
 from mission_control.data.executions import ExecutionRepository
 from mission_control.data.jobs import JobRepository
 from mission_control.data.leads import LeadRepository
+from mission_control.data.memories import MemoryRepository
 from mission_control.data.optimizations import OptimizationRepository
 from mission_control.data.sync_states import SyncStateRepository
 from mission_control.data.system_logs import SystemLogRepository
@@ -66,8 +69,11 @@ class UnitOfWork:
     drift_checks: DriftCheckRepository
     calls: CallRepository
     leads: LeadRepository
+    memories: MemoryRepository
+    conversations: ConversationRepository
     sync_states: SyncStateRepository
     system_logs: SystemLogRepository
+    agent_contexts: AgentContextRepository
 
     def __init__(
         self,
@@ -95,8 +101,11 @@ class UnitOfWork:
         self.drift_checks = DriftCheckRepository(self._session)
         self.calls = CallRepository(self._session)
         self.leads = LeadRepository(self._session)
+        self.memories = MemoryRepository(self._session)
+        self.conversations = ConversationRepository(self._session)
         self.sync_states = SyncStateRepository(self._session)
         self.system_logs = SystemLogRepository(self._session)
+        self.agent_contexts = AgentContextRepository(self._session)
         return self
 
     async def __aexit__(

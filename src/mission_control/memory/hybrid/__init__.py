@@ -1,0 +1,1 @@
+"""Hybrid intelligence: search over calls and conversations, by words and by meaning."""
