@@ -1,8 +1,9 @@
 """Does one deployment (or rollback) over and over, killed with SIGKILL at another await each time.
 
 Reads what to do as JSON from stdin and writes one JSON line per moment: what was there right after
-the kill, and after a second worker had taken the job up. A process of its own, so that its children
-are forked from one thread, with everything imported and nothing open.
+the kill, and after a second worker had taken the job up. That worker knows nothing but the database
+and Vapi, so it is started once for each state that these were left in. A process of its own, so that
+its children are forked from one thread, with everything imported and nothing open.
 """
 
 import asyncio
@@ -24,6 +25,7 @@ from uuid import UUID
 import httpx2
 import structlog
 
+from mission_control.api.deployments import service
 from mission_control.api.deployments.service import DeployWork, RollbackWork
 from mission_control.api.jobs.service import JobRun, run_job
 from mission_control.api.resources import build_resources
@@ -34,6 +36,12 @@ from mission_control.integrations.vapi_client import open_vapi
 
 WORK = {"deploy": DeployWork, "rollback": RollbackWork}
 MOST_MOMENTS = 2_000
+SEEN = ("agent", "deployed_version", "linked_to", "deployment", "target_id", "has_snapshot",
+        "changed", "job", "attempts")  # fmt: skip
+
+
+async def _lost(*_: str) -> None:
+    """A hint that nobody gets."""
 
 
 class Awaits:
@@ -42,16 +50,12 @@ class Awaits:
     def __init__(self, deadly: int | None) -> None:
         self._deadly = deadly
         self._seen = 0
-        self._is_counting = False
-
-    def begin(self) -> None:
-        self._is_counting = True
 
     def of(self, coroutine: Coroutine[Any, Any, None]) -> "_Counted":
         return _Counted(coroutine, self)
 
     def another(self) -> None:
-        self._seen += self._is_counting
+        self._seen += 1
         if self._seen == self._deadly:
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -93,7 +97,10 @@ class Experiment:
         headers = {"Authorization": "Bearer sandbox", "User-Agent": "test"}
         self._vapi = httpx2.Client(base_url=plan["vapi_url"], headers=headers)
         self._before: dict[str, Any] = {}
+        self._there: dict[str, Any] = {}
+        self._taken_up: set[str] = set()
         self._resources = build_resources(self._settings)
+        service.send_hint = _lost  # a hint may be lost, and its thread does not survive a fork
 
     def run(self) -> None:
         self._start_over()
@@ -103,11 +110,17 @@ class Experiment:
         for moment in range(1, MOST_MOMENTS, self._every):
             self._start_over()
             was_killed = self._in_a_child(moment)
-            killed = self._look()
-            if was_killed:
-                self._in_a_child(None)
-            print(json.dumps({"moment": moment, "killed": killed, "after": self._look()}))
+            told: dict[str, Any] = {"moment": moment, "killed": self._look()}
+            state = json.dumps(told["killed"])
+            if state not in self._taken_up:
+                self._taken_up.add(state)
+                if was_killed:
+                    self._in_a_child(None)
+                told["after"] = self._look()
+            print(json.dumps(told))
             if not was_killed:
+                if told["killed"]["job"] != "completed":
+                    sys.exit(f"A worker that nobody killed put the job down: {told}")
                 return
 
     def _start_over(self) -> None:
@@ -115,7 +128,8 @@ class Experiment:
             Path(f"{self._database}{suffix}").unlink(missing_ok=True)
         shutil.copyfile(self._template, self._database)
         fields = {key: self._assistant[key] for key in ("model", "firstMessage")}
-        self._before = self._call("PATCH", fields)
+        if any(self._there.get(key) != value for key, value in fields.items()):
+            self._before = self._call("PATCH", fields)
 
     def _in_a_child(self, deadly: int | None) -> bool:
         """True when it was killed. Anything else than that or success ends everything."""
@@ -134,10 +148,9 @@ class Experiment:
         return False
 
     async def _do(self, awaits: Awaits) -> None:
-        counted = self._work.run
+        counted = self._work.run  # in a task of its own
 
         async def run(work: Any, job: JobRun) -> None:
-            awaits.begin()
             await awaits.of(counted(work, job))
 
         self._work.run = run  # type: ignore[method-assign,assignment]
@@ -159,14 +172,15 @@ class Experiment:
         """What the database says, and what callers hear."""
         with closing(sqlite3.connect(self._database)) as database:
             one = database.execute(
-                "SELECT a.status, a.deployed_version, d.status, j.status FROM agents a"
+                "SELECT a.status, a.deployed_version, a.vapi_assistant_id, d.status, d.target_id,"
+                " d.snapshot IS NOT NULL, d.changed, j.status, j.attempts FROM agents a"
                 " JOIN deployments d ON d.agent_id = a.id JOIN jobs j ON j.id = ?",
                 [self._job_id.hex],
             ).fetchone()
-        there = self._call("GET")
+        there = self._there = self._call("GET")
         ours = ("model", "firstMessage", "updatedAt", "latestVersion")
         return {
-            **dict(zip(("agent", "deployed_version", "deployment", "job"), one, strict=True)),
+            **dict(zip(SEEN, one, strict=True)),
             "prompt": live_prompt(there),
             "first_message": live_first_message(there),
             "tools": there["model"].get("tools"),

@@ -57,7 +57,7 @@ BAD = {
     "empty playbook": a_bad_playbook(""),
     "no playbook at all": Bad("agents", 422, "invalid_payload", "marketplace", {}),
     "agent that exists": Bad(
-        "agents", 409, "agent_exists", "another id", {"playbook": a_playbook(AGENT)}
+        "agents", 409, "agent_exists", "another name", {"playbook": a_playbook(AGENT)}
     ),
     "another agent's playbook": Bad(
         f"agents/{AGENT}", 422, "agent_id_changed", AGENT, {"playbook": PLAYBOOK}, "PUT"

@@ -213,26 +213,59 @@ class TestRoutes:
 
     async def test_no_calls_are_no_cost(self, world: CallsWorld) -> None:
         totals = await world.totals()
-        assert (totals["calls"], Decimal(totals["cost_usd"]), totals["by_day"]) == (0, 0, [])
+        assert (totals["calls"], totals["cost_usd"], totals["by_day"]) == (0, "0.00000000", [])
+
+    async def test_money_is_written_out(self, world: CallsWorld) -> None:
+        for call_id, cost in (("call-1", 0), ("call-2", 1.2e-7)):
+            await world.tell(
+                {"type": "end-of-call-report", "call": {"id": call_id}, "cost": cost,
+                 "costBreakdown": {"stt": cost}}
+            )  # fmt: skip
+        listed = (await world.http.get("/api/calls")).json()["items"]
+        assert {one["cost_usd"] for one in listed} == {"0.00000000", "0.00000012"}
+        detail = (await world.http.get(f"/api/calls/{listed[0]['id']}")).json()
+        assert detail["cost_breakdown"]["stt"] == listed[0]["cost_usd"]
+        assert (await world.totals())["cost_usd"] == "0.00000012"
+        found = await world.http.get("/api/calls?min_cost=0.0000001")
+        assert len(found.json()["items"]) == 1
+
+    async def test_nobody_has_called_yet(
+        self, world: CallsWorld, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Then everything is mirrored, too, and the poll may begin."""
+
+        async def nothing(*_: Any, **__: Any) -> list[Any]:
+            return []
+
+        with monkeypatch.context() as patched:
+            patched.setattr(VapiReader, "_list", nothing)
+            assert await world.sync() == {"calls": 0}
+        assert (await state_of(world)).complete_until is not None
+        await was_read_long_ago(world)
+        await tasks.poll_once(world.resources)
+        assert (await world.totals())["calls"] > 0
 
 
-@pytest.mark.parametrize("people", [570])
 async def test_a_storm_of_webhooks_and_the_poll(
-    database_url: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, people: int
+    database_url: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """2,000 webhooks, a third of them twice, shuffled, 20 % lost; the poll fills what is missing."""
+    """2,000 webhooks, a third of them twice, shuffled, 20 % lost; the poll fills what is missing.
+
+    On PostgreSQL, which takes longer to say the same, there are fewer.
+    """
+    calls = 540 if database_url.startswith("sqlite") else 135
     monkeypatch.setattr(VapiReader, "calls_page_size", 1000)
     settings = settings_for(database_url, redis_url, tmp_path)
-    async with calls_world(settings, people=people) as world:
+    async with calls_world(settings, people=calls + 30) as world:
         await world.has_agents()
         storm = await world.replay(
-            count=540, duplicate=1 / 3, lose=0.2, shuffle=True, seed=7,
+            count=calls, duplicate=1 / 3, lose=0.2, shuffle=True, seed=7,
             types=["status-update", "end-of-call-report"],
         )  # fmt: skip
-        assert storm["sent"] >= 2_000
+        assert storm["sent"] >= calls * 2_000 / 540
         assert storm["statuses"] == {"200": storm["sent"]}
-        assert len(storm["calls_without_report"]) > 50
-        assert len(await world.rows()) < 600
+        assert len(storm["calls_without_report"]) > calls / 11
+        assert len(await world.rows()) <= calls
 
         await was_read_long_ago(world)
         await tasks.poll_once(world.resources)

@@ -125,6 +125,20 @@ class TestStoring:
         )  # fmt: skip
         assert row["ending"] is CallEnding.CUSTOMER
 
+    async def test_a_lead_that_became_part_of_another_keeps_no_calls(self, unit: Unit) -> None:
+        """Vapi names the lead that a call was made for, whenever it tells of the call again."""
+        later = {"source_updated_at": T0 + timedelta(days=1), "summary": "S"}
+        async with unit() as uow:
+            await uow.calls.store([facts(1, lead_id="lead_a"), facts(2, lead_id="lead_x")])
+            await uow.leads.merge("lead_a", "lead_b")
+        async with unit() as uow:
+            await uow.leads.merge("lead_b", "lead_c")
+            await uow.leads.merge("lead_a", "lead_b")  # told once more, and late
+        async with unit() as uow:
+            again = [facts(1, lead_id="lead_a", **later), facts(2, lead_id="lead_x", **later)]
+            await uow.calls.store([*again, facts(3, lead_id="lead_b")])
+        assert [row["lead_id"] for row in await rows(unit)] == ["lead_c", "lead_x", "lead_c"]
+
     async def test_two_at_once_store_each_call_once(self, unit: Unit) -> None:
         async def store(seed: int) -> None:
             found = [facts(n, summary=f"by {seed}" if n % 2 else None) for n in range(60)]

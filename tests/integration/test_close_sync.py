@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -21,13 +22,15 @@ from mission_control.api.leads import service
 from mission_control.api.mirroring import unreported
 from mission_control.api.queue import celery_app
 from mission_control.api.resources import Resources, build_resources
+from mission_control.api.sync.service import read_sync
 from mission_control.core.clock import utc_now
 from mission_control.core.settings import Settings
-from mission_control.core.words import CallSource, JobKind
+from mission_control.core.words import CallSource, JobKind, SyncStatus, SyncSystem
 from mission_control.data.calls import CallFilter
 from mission_control.data.jobs import Job
 from mission_control.data.leads import LeadFilter
 from mission_control.integrations.close_client import CloseClient
+from mission_control.integrations.close_errors import TooManyLeadsInADayError
 from mission_control.integrations.close_reader import CloseReader
 from mission_control.integrations.errors import (
     IntegrationCredentialsError,
@@ -237,6 +240,39 @@ class TestFirstLoad:
         await sync(resources)
         await assert_mirrored(resources, sandbox)
 
+    async def test_leads_that_close_lets_nobody_find_are_told_for_good(
+        self, resources: Resources, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        full, find = "", CloseReader.search_leads
+
+        async def out_of_reach(self: CloseReader, query: Any, **options: Any) -> AsyncIterator[Any]:
+            nonlocal full
+            async with aclosing(find(self, query, **options)) as pages:
+                async for page in pages:
+                    if not options and full in {"", str(query)}:
+                        full = str(query)
+                        raise TooManyLeadsInADayError(["2026-11-02"])
+                    yield page
+
+        monkeypatch.setattr(close_walks, "LONGEST_LEAD_SKIP", 0)
+        monkeypatch.setattr(close_walks, "LEADS_PER_WINDOW", 60)
+        monkeypatch.setattr(CloseReader, "search_leads", out_of_reach)
+        for _ in range(2):
+            with pytest.raises(TooManyLeadsInADayError):
+                await sync(resources)
+            async with resources.unit_of_work(readonly=True) as uow:
+                told = (await read_sync(uow, resources.settings)).systems
+            [close] = [one for one in told if one.system is SyncSystem.CLOSE]
+            assert (close.status, close.complete_until) == (SyncStatus.FAILED, None)
+            assert close.error is not None
+            assert close.error.code == "close_day_too_full"
+        # What can be had is there, and kept up to date.
+        assert 0 < len(await mirrored_leads(resources)) < PEOPLE
+        await sandbox.change(seed=4, leads=30)
+        await service.poll_close(resources)
+        assert (await mirrored_leads(resources)).items() <= (await sandbox.all("lead")).items()
+        assert (await state(resources, close_mirror.LEADS)).error is not None
+
     async def test_more_calls_than_a_window_can_skip(
         self, resources: Resources, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -346,7 +382,7 @@ class TestKilled:
             _env_file=None, database_url=url, redis_url=redis_url, close_base_url=origin,
             mc_data_dir=tmp_path / "data",
         )  # fmt: skip
-        _killed_after(settings, pages := 2)
+        _killed_after(settings, "leads", pages := 2)
         held = build_resources(settings)
         stored = len(await mirrored_leads(held))
         position = (await state(held, close_mirror.LEADS)).position
@@ -355,10 +391,30 @@ class TestKilled:
         counts = await sync(held)
         assert counts["leads"] == 600 - stored
         assert held.close.requests_sent > 0
+        assert await sync(held) == {"leads": 0, "calls": 0, "removed": 0}
         async with httpx2.AsyncClient(base_url=origin, auth=("key", "")) as http:
             total = (await http.get("/api/v1/lead/?_limit=0")).json()["total_results"]
         assert len(await mirrored_leads(held)) == total == 600
-        assert await sync(held) == {"leads": 0, "calls": 0, "removed": 0}
+        await held.aclose()
+
+    async def test_goes_on_where_it_was_among_the_calls(
+        self, sqlite_url: str, redis_url: str, tmp_path: Path, origin: str
+    ) -> None:
+        settings = Settings(
+            _env_file=None, database_url=sqlite_url, redis_url=redis_url, close_base_url=origin,
+            mc_data_dir=tmp_path / "data",
+        )  # fmt: skip
+        _killed_after(settings, "calls", 3)
+        held = build_resources(settings)
+        stored, position = await mirrored_calls(held), await state(held, close_mirror.CALLS)
+        assert stored
+        assert position.position["done"] or position.position["at"]
+        counts = await sync(held)
+        everything = await mirrored_calls(held)
+        assert counts["calls"] == len(everything) - len(stored) > 0
+        assert {one.id for one in stored.values()} <= {one.id for one in everything.values()}
+        async with httpx2.AsyncClient(base_url=origin) as http:
+            assert len(everything) == (await http.get("/sandbox/totals")).json()["calls"]
         await held.aclose()
 
 
@@ -369,15 +425,15 @@ from mission_control.api.resources import build_resources
 from mission_control.core.settings import Settings
 
 async def report(**said):
-    print("page", flush=True)
+    print(said["phase"], flush=True)
     await asyncio.sleep(0.05)
 
 asyncio.run(sync_close(build_resources(Settings(_env_file=None)), report))
 """
 
 
-def _killed_after(settings: Settings, pages: int) -> None:
-    """A sync in another process, ended by SIGKILL when it has told of so many pages."""
+def _killed_after(settings: Settings, phase: str, pages: int) -> None:
+    """A sync in another process, ended by SIGKILL when it has told of so many pages of `phase`."""
     environment = {**os.environ, **settings.environment(), "MC_LOG_LEVEL": "error"}
     with subprocess.Popen(
         [sys.executable, "-c", SCRIPT], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
@@ -386,7 +442,7 @@ def _killed_after(settings: Settings, pages: int) -> None:
         assert child.stdout is not None
         told = 0
         for line in child.stdout:
-            told += line.strip() == "page"
+            told += line.strip() == phase
             if told == pages:
                 break
         child.send_signal(signal.SIGKILL)
@@ -485,6 +541,26 @@ class TestWebhooks:
         await service.follow_hints(resources)
         # A call moves its lead's time of change, of which no event tells.
         await assert_mirrored(resources, sandbox, but="date_updated")
+        assert not any((await state(resources, close_mirror.HINTS)).position.values())
+
+    async def test_what_is_named_while_it_is_read_is_read_again(
+        self, resources: Resources, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        lead_id = next(iter(await sandbox.all("lead")))
+        event = {"object_type": "lead", "action": "updated", "lead_id": lead_id}
+        await service.take_close_event(resources, event)
+        read = CloseReader.get_lead
+
+        async def slowly(self: CloseReader, lead_id: str) -> Any:
+            found = await read(self, lead_id)
+            await service.take_close_event(resources, event)
+            return found
+
+        with monkeypatch.context() as patched:
+            patched.setattr(CloseReader, "get_lead", slowly)
+            await service.follow_hints(resources)
+        assert [*(await state(resources, close_mirror.HINTS)).position["leads"]] == [lead_id]
+        await service.follow_hints(resources)
         assert not any((await state(resources, close_mirror.HINTS)).position.values())
 
     async def test_a_late_update_does_not_bring_back_what_was_deleted(

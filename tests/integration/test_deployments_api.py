@@ -9,9 +9,10 @@ import pytest
 from mission_control.api.jobs.service import run_job
 from mission_control.api.optimize.service import OptimizationWork
 from mission_control.api.resources import Resources
+from mission_control.core.words import AgentType
 from mission_control.integrations.vapi_client import VAPIClient
-from tests.builders import a_scenario
-from tests.vapi_world import ASSISTANT, World, vapi_world
+from tests.builders import a_playbook, a_scenario, a_version, an_agent
+from tests.vapi_world import ASSISTANT, KEY, World, vapi_world
 
 
 @pytest.fixture(autouse=True)
@@ -179,3 +180,98 @@ def a_playbook_with_splits() -> list[dict[str, Any]]:
         for split in ("train", "validation", "test")
         for topic in ("price", "time")
     ]
+
+
+class TestWhatComesBack:
+    async def test_a_text_of_theirs_is_not_called_live(self, world: World) -> None:
+        """They wrote between our two deployments, so that is what the rollback brings back."""
+        await world.deploy()
+        await world.edit_model(messages=[{"role": "system", "content": "Theirs."}])
+        await world.now_says("Ours, second.")
+        await world.deploy(2)
+        assert (await roll_back(world))["status"] == "completed"
+        assert said(await world.live())[0] == "Theirs."
+        assert (await agent(world))["status"] == "error"
+
+    async def test_a_deployment_of_ours_is(self, world: World) -> None:
+        await world.deploy()
+        await world.now_says("Ours, second.")
+        await world.deploy(2)
+        assert (await roll_back(world))["status"] == "completed"
+        assert said(await world.live())[0] == "Ours."
+        assert (await agent(world))["status"] == "live"
+
+    async def test_what_an_unconfirmed_deployment_put_there_is_ours(self, world: World) -> None:
+        before = said(await world.live())
+        await faulty(world, "hang", when="after", seconds=9)
+        # It is read twice before it is written; then nothing can be read back.
+        reads = {"kind": "status", "path": f"/assistant/{ASSISTANT}", "method": "GET"}
+        seen = {"status": 200, "times": 2, "body": await world.live()}
+        async with world.to_vapi() as vapi:
+            for fault in (seen, {"status": 503, "times": 3}):
+                await vapi.post("/sandbox/faults", json={**reads, **fault})
+        assert (await world.deploy())["error"]["code"] == "deploy_unconfirmed"
+        assert (await world.deploy())["status"] == "completed"
+        changed = (await latest(world))["changed"]
+        assert sorted(changed) == ["firstMessage", "model.messages[0].content"]
+        assert (await roll_back(world))["status"] == "completed"
+        assert said(await world.live()) == before
+
+    async def test_a_refused_rollback_names_the_fields(self, world: World) -> None:
+        await world.deploy()
+        await world.edit(firstMessage="Theirs.")
+        error = (await roll_back(world))["error"]
+        assert error["changed"] == ["first_message"]
+        assert "the first message" in error["detail"]
+
+
+class TestWhereItGoes:
+    async def test_an_assistant_that_is_gone_can_be_given_up(self, world: World) -> None:
+        await world.deploy()
+        async with world.to_vapi() as vapi:
+            gone = await vapi.delete(
+                f"/assistant/{ASSISTANT}", headers={"Authorization": f"Bearer {KEY}"}
+            )
+            assert gone.status_code == 200, gone.text
+        assert (await roll_back(world))["error"]["code"] == "assistant_gone"
+        assert (await agent(world))["status"] == "error"
+        assert (await roll_back(world, force=True))["status"] == "completed"
+        now = await agent(world)
+        assert (now["status"], now["deployed_version"]) == ("dev", None)
+        relinked = {"vapi_assistant_id": "another"}
+        assert (await world.http.put("/api/agents/ada", json=relinked)).status_code == 200
+
+    async def test_it_is_not_moved_while_a_deployment_waits(self, world: World) -> None:
+        job = await world.http.post("/api/optimize/ada/deploy", json={"version": 1, "force": True})
+        moved = await world.http.put("/api/agents/ada", json={"vapi_assistant_id": "another"})
+        assert (moved.status_code, moved.json()["code"]) == (409, "agent_busy")
+        await world.run(job.json())
+        assert (await agent(world))["vapi_assistant_id"] == ASSISTANT
+
+    async def test_two_agents_do_not_share_an_assistant(self, world: World) -> None:
+        async with world.resources.unit_of_work() as uow:
+            bea = await an_agent(uow, "bea", name="ADA", type=AgentType.PHONE_BOT)
+            await a_version(uow, bea, playbook=a_playbook("bea", prompt="Of Bea."))
+        linked = await world.http.put("/api/agents/bea", json={"vapi_assistant_id": ASSISTANT})
+        assert (linked.status_code, linked.json()["code"]) == (409, "assistant_linked")
+        await world.deploy()
+        body = {"version": 1, "force": True}
+        job = await world.run((await world.http.post("/api/optimize/bea/deploy", json=body)).json())
+        assert job["error"]["code"] == "assistant_shared"
+        assert said(await world.live())[0] == "Ours."
+
+
+async def test_a_comparison_from_before_a_deployment_is_not_shown_as_one_of_now(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hinted: list[tuple[str, ...]] = []
+
+    async def note(*arguments: str) -> None:
+        hinted.append(arguments)
+
+    monkeypatch.setattr("mission_control.api.deployments.service.send_hint", note)
+    assert (await world.compared())["state"] == "never_deployed"
+    await world.deploy()
+    known = (await world.http.get("/api/agents/ada/drift")).json()
+    assert (known["state"], known["error"]["code"]) == ("unknown", "compared_before")
+    assert hinted == [("drift.check", "ada")]

@@ -80,6 +80,23 @@ class TestStates:
         assert states(drift) == {"system": "changed_here", "first_message": "changed_here"}
         assert drift["fields"][0]["deployed"] == drift["fields"][0]["live"] == "Ours."
 
+    async def test_a_greeting_where_there_was_none(self, world: World) -> None:
+        await world.has()
+        await world.edit(firstMessage=None)
+        await world.deploy()
+        await world.now_says("Ours.", first_message="Hi.")
+        [field] = (await world.compared())["fields"]
+        assert (field["field"], field["state"]) == ("first_message", "changed_here")
+
+    async def test_a_key_that_cannot_be_stored(self, world: World) -> None:
+        await world.has()
+        await world.edit(metadata={})
+        await world.deploy()
+        await world.edit(metadata={"a\x00\ud83d": 1})
+        assert [each["field"] for each in (await world.compared())["fields"]] == [
+            "metadata.a\ufffd\ufffd"
+        ]
+
     async def test_both(self, world: World) -> None:
         await world.has()
         await world.deploy()
@@ -215,6 +232,21 @@ class TestEverything:
         items = (await world.http.get("/api/drift")).json()["items"]
         found = {item["agent_id"]: item["state"] for item in items}
         assert found == {"ada": "never_deployed", "gone": "unknown", "zoe": "never_deployed"}
+
+    async def test_a_deployment_meanwhile_is_nobodys_change(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await world.has()
+        asked = world.resources.vapi.get_assistants
+
+        async def answers_late() -> list[dict[str, Any]]:
+            there = await asked()
+            await world.deploy()
+            return there
+
+        monkeypatch.setattr(world.resources.vapi, "get_assistants", answers_late)
+        assert await service.check_all(world.resources) == 0
+        assert (await world.http.get("/api/agents/ada/drift")).status_code == 404
 
     async def test_a_change_is_announced_once(self, world: World) -> None:
         await world.has()

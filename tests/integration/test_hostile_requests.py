@@ -53,6 +53,19 @@ class TestRefused:
     async def test_an_agent_that_cannot_be(self, client: httpx2.AsyncClient, of: str) -> None:
         assert (await client.get(f"/api/{of}?agent_id=%00")).status_code == 422
 
+    async def test_what_no_database_compares(self, client: httpx2.AsyncClient) -> None:
+        for path in (
+            "/api/calls?from=0001-01-01T00:00:00%2B14:00",
+            "/api/calls/totals?to=9999-12-31T23:59:59-14:00",
+            "/api/calls?text=a%00b",
+            "/api/calls?ended_reason=%00",
+            "/api/calls?lead_id=%00",
+            "/api/leads?search=%00",
+            "/api/leads?status=%00",
+            "/api/leads?custom.x=%00",
+        ):
+            assert (await client.get(path)).status_code == 422, path
+
     @pytest.mark.parametrize("number", [HUGE, TOO_LARGE_FOR_A_COLUMN])
     async def test_a_version_number_that_no_database_holds(
         self, client: httpx2.AsyncClient, number: int
@@ -72,6 +85,8 @@ class TestRefused:
             ("POST", "/api/evaluate/ada", r'{"scenario_ids": ["\ud800"]}'),
             ("POST", "/api/evaluate/ada", r'{"scenario_ids": ["\u0000"]}'),
             ("PUT", "/api/agents/ada", r'{"prompt": "Hi", "note": "a\u0000b"}'),
+            ("PUT", "/api/leads/lead_1", '{"custom": {"Size": NaN}}'),
+            ("PUT", "/api/leads/lead_1", '{"custom": {"Size": {"replace": [1e400]}}}'),
         ],
     )
     async def test_text_that_cannot_be_stored(

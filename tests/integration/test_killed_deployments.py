@@ -71,7 +71,7 @@ async def experiment(plan: dict[str, Any]) -> list[dict[str, Any]]:
         stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     output, errors = await process.communicate(json.dumps(plan).encode())
-    assert process.returncode == 0, errors.decode()[-3_000:]
+    assert process.returncode == 0, (output + errors).decode()[-3_000:]
     lines = [line for line in output.decode().splitlines() if line.startswith('{"moment"')]
     return [json.loads(line) for line in lines]
 
@@ -101,13 +101,17 @@ async def test_killed_at_every_await(
     ended = ("live", "verified") if kind == "deploy" else ("dev", "rolled_back")
     wanted = (OURS, "Hi.") if kind == "deploy" else (THEIRS, "Hello.")
     assert len(told) > (80 if kind == "deploy" else 10)  # the awaits of one job
-    for each in told:
+    assert told[-1]["killed"]["job"] == "completed", told[-1]  # nothing was left to kill
+    taken_up = [each for each in told if "after" in each]
+    assert len(taken_up) > (5 if kind == "deploy" else 3)
+    for each in taken_up:
         after = each["after"]
         assert (after["prompt"], after["first_message"]) == wanted, each
         assert (after["tools"], after["rest_untouched"]) == (TOOLS, True), each
         assert after["job"] == "completed", each
         assert (after["agent"], after["deployment"]) == ended, each
         assert (after["deployed_version"] is not None) is (kind == "deploy"), each
+    for each in told:
         if each["killed"]["agent"] == "live":
             assert (each["killed"]["prompt"], each["killed"]["first_message"]) == (OURS, "Hi."), (
                 each

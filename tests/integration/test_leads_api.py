@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from pydantic import SecretStr
 
 from mission_control.api.app import create_app as create_api
 from mission_control.api.leads import service
@@ -19,10 +21,12 @@ from mission_control.core.settings import Settings
 from mission_control.core.words import CallEnding, CallSource
 from mission_control.data.call_facts import CallFacts
 from mission_control.data.unit_of_work import DatabaseUnavailableError, UnitOfWork
-from mission_control.integrations.close_client import CloseClient
+from mission_control.integrations.close_client import CloseClient, open_close
+from mission_control.integrations.close_errors import LeadUpdateUnconfirmedError
 from mission_control.sandbox.close.organization import FIELDS_BY_KEY
 from mission_control.sandbox.close_server import create_app
 from tests.close_stand_in import KEY, Sandbox, held_by, mirrored_copy
+from tests.services import sandbox_server
 
 PEOPLE = 130
 CARGO, PRODUCTS, TRUCKS = (FIELDS_BY_KEY[key] for key in ("cargo", "products", "trucks"))
@@ -287,6 +291,16 @@ class TestChanging:
         assert (answer.status_code, answer.json()["code"]) == (422, code)
         assert await sandbox.requests("PUT") == 0
 
+    async def test_half_of_an_emoji_is_named(
+        self, client: httpx2.AsyncClient, sandbox: Sandbox
+    ) -> None:
+        lead_id = (await a_lead(sandbox))["id"]
+        answer = await client.put(
+            f"/api/leads/{lead_id}", content=rb'{"custom": {"\ud83d": 1}}',
+            headers={"Content-Type": "application/json"},
+        )  # fmt: skip
+        assert (answer.status_code, answer.json()["code"]) == (422, "lead_field_unknown")
+
     @pytest.mark.parametrize(
         ("fault", "status", "code"),
         [
@@ -297,6 +311,7 @@ class TestChanging:
             ({"kind": "status", "status": 500}, 424, "lead_update_unconfirmed"),
             ({"kind": "html"}, 424, "lead_update_unconfirmed"),
             ({"kind": "hang"}, 424, "lead_update_unconfirmed"),
+            ({"kind": "status", "status": 200, "body": {"id": "lead_other"}}, 424, "lead_update_unconfirmed"),
             ({"kind": "status", "status": 200, "body": "fine!"}, 424, "lead_update_unconfirmed"),
         ],
     )  # fmt: skip
@@ -351,6 +366,40 @@ class TestChanging:
 
 
 class TestCloseAway:
+    async def test_nobody_listens(
+        self,
+        client: httpx2.AsyncClient,
+        resources: Resources,
+        sandbox: Sandbox,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        lead_id = (await a_lead(sandbox))["id"]
+        away = open_close("http://127.0.0.1:9", SecretStr(KEY))  # nothing is served there
+        monkeypatch.setattr(resources.close, "_http", away._http)
+        for body in ({"name": "x"}, {"custom": {"Cargo": None}}):
+            answer = await client.put(f"/api/leads/{lead_id}", json=body)
+            assert (answer.status_code, answer.json()["code"]) == (424, "integration_unavailable")
+        assert (await client.get(f"/api/leads/{lead_id}")).status_code == 200
+        monkeypatch.undo()
+        await away.aclose()
+
+    async def test_a_connection_that_breaks_while_it_answers(self, tmp_path: Path) -> None:
+        module = "mission_control.sandbox.close_server"
+        async with AsyncExitStack() as stack:
+            origin = stack.enter_context(sandbox_server(module, tmp_path, "--people", "2"))
+            theirs = await stack.enter_async_context(httpx2.AsyncClient(base_url=origin))
+            close = await stack.enter_async_context(open_close(origin, SecretStr(KEY)))
+            lead_id = str((await close.get_leads()).items[0]["id"])
+            for when in ("before", "after"):
+                fault = {"kind": "drop", "method": "PUT", "when": when}
+                assert (await theirs.post("/sandbox/faults", json=fault)).is_success
+                change = close.update_lead(lead_id, {"name": "Dropped"})
+                if when == "before":
+                    with pytest.raises(LeadUpdateUnconfirmedError):
+                        await change
+                else:
+                    assert (await change)["name"] == "Dropped"
+
     async def test_the_mirror_stays_readable(
         self, client: httpx2.AsyncClient, resources: Resources, sandbox: Sandbox
     ) -> None:

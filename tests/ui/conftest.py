@@ -9,6 +9,7 @@ from uuid import UUID
 
 import httpx2
 import pytest
+import streamlit as st
 import uvicorn
 from redis import Redis
 from streamlit.testing.v1 import AppTest
@@ -177,6 +178,7 @@ def no_api(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def _forget() -> None:
     get_settings.cache_clear()
     clients.api_client.clear()
+    st.cache_data.clear()
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 from tests.builders import a_playbook
 from tests.ui.conftest import Open, ServedApi
 
-PAGES = ("agents", "evaluate", "optimize", "deployments", "calls", "leads", "system")
+PAGES = ("agents", "evaluate", "optimize", "deployments", "calls", "leads", "memory", "system")
 
 
 def test_parts_are_told_apart_from_stand_ins(api: ServedApi, open_page: Open) -> None:

@@ -1,9 +1,11 @@
 """The command line where no product runs: usage, refusals, exit codes, words."""
 
 import json
+import os
 import subprocess
 import sys
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -21,7 +23,7 @@ from mission_control.cli.following import EvaluationView, OptimizationView
 from mission_control.cli.session import CommandError, Screen, base_url, reporting
 from mission_control.cli.words import money, points, rate
 from mission_control.core.clock import utc_now
-from mission_control.core.settings import Settings, get_settings
+from mission_control.core.settings import Settings, SettingsError, get_settings, load_settings
 from mission_control.core.words import JobKind, JobStatus
 from mission_control.ui.api_errors import ApiProblemError
 from tests.services import free_port
@@ -51,7 +53,7 @@ def test_help_names_every_command_and_imports_nothing_heavy() -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "HEAVY []" in done.stdout
     for command in ("up", "demo", "doctor", "agents", "evaluate", "optimize", "compare", "deploy",
-                    "rollback", "drift", "calls", "leads", "sync", "jobs", "migrate", "sandbox"):  # fmt: skip
+                    "rollback", "drift", "calls", "leads", "memory", "sync", "jobs", "migrate", "sandbox"):  # fmt: skip
         assert f"\n  {command} " in done.stdout
 
 
@@ -392,3 +394,60 @@ def test_a_search_without_a_score_shows_none() -> None:
     assert told == "ada: preparing, best —, cost —"
     assert "$0" not in _rendered(view)
     assert "0.000" not in _rendered(view)
+
+
+# ------------------------------------------------------------------ memory servers
+
+
+def with_servers(
+    directory: Path, *command: str, **servers: str
+) -> subprocess.CompletedProcess[str]:
+    """In a process of its own, which sets up its logging."""
+    file = directory / "servers.toml"
+    file.write_text("".join(f"[servers.{name}]\n{table}\n" for name, table in servers.items()))
+    return subprocess.run(
+        [sys.executable, "-m", "mission_control.cli", *command],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=directory,
+        env={"PATH": os.environ["PATH"], "MC_MEMORY_CONFIG": str(file)},
+    )
+
+
+def test_checking_memory_servers_says_what_works_and_why_not(tmp_path: Path) -> None:
+    sloppy = Path(__file__).parents[1] / "contract" / "memory_servers" / "sloppy.py"
+    behaving = (
+        'transport = "stdio"\npreset = "private-temporal-memory"\n'
+        f"command = {json.dumps(sys.executable)}\n"
+        f'args = ["-S", {json.dumps(str(sloppy))}, "HOW"]\n'
+    )
+    servers = {how: behaving.replace("HOW", how) for how in ("well", "exits")}
+    done = with_servers(tmp_path, "memory", "check", "--json", **servers)
+    assert done.returncode == 1, done.stderr
+    well, exits = json.loads(done.stdout)["servers"]
+    works = {each["operation"]: each["works"] for each in well["operations"]}
+    assert well["state"]["status"] == "connected"
+    assert works == {"list": True, "search": False, "stats": False, "add": None}
+    assert exits["state"]["status"] == "unreachable"
+    assert {each["works"] for each in exits["operations"]} == {False}
+    assert "cannot open the database" in exits["operations"][0]["why"]
+
+
+def test_a_memory_file_that_cannot_be_used_is_refused_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = 'transport = "smoke"'
+    refused = with_servers(tmp_path, "up", mine=broken)
+    assert refused.returncode == 2
+    assert "servers.mine.transport" in refused.stderr
+    assert not (tmp_path / "data").exists()  # nothing was started
+    done = with_servers(tmp_path, "memory", "check", "--json", mine=broken)
+    assert done.returncode == 2
+    assert json.loads(done.stdout)["error"]["code"] == "memory_configuration_invalid"
+    assert "line 2: servers.mine.transport" in done.stderr
+    assert "Traceback" not in done.stderr
+
+    monkeypatch.setenv("MC_MEMORY_CONFIG", str(tmp_path / "gone.toml"))
+    with pytest.raises(SettingsError, match="MC_MEMORY_CONFIG: There is no such file"):
+        load_settings()

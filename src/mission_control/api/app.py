@@ -1,11 +1,13 @@
 """Builds the HTTP application."""
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
 
 from fastapi import FastAPI
+from starlette.datastructures import Headers
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -18,6 +20,7 @@ from mission_control.api.evaluate.router import router as evaluate_router
 from mission_control.api.execute.router import router as execute_router
 from mission_control.api.jobs.router import router as jobs_router
 from mission_control.api.leads.router import router as leads_router
+from mission_control.api.memory.router import router as memory_router
 from mission_control.api.optimize.router import router as optimize_router
 from mission_control.api.realtime import Hub
 from mission_control.api.realtime import router as realtime_router
@@ -31,6 +34,9 @@ from mission_control.core.settings import Settings, get_settings
 from mission_control.core.tasks import end
 
 MAX_BODY_BYTES = 8 << 20  # a playbook may have 1 MiB; what is a little larger gets a better answer
+
+# Connecting loads the MCP SDK, 0.8 s of work that the first requests should not share.
+MEMORY_SECONDS = 2.0
 
 DESCRIPTION = """See, evaluate, optimize, deploy and roll back the agents of a company.
 
@@ -58,7 +64,7 @@ def create_app(resources: Resources | None = None) -> FastAPI:
             if resources is None:
                 await held.aclose()
 
-    app = FastAPI(
+    app = _Api(
         title="Mission Control",
         version=version("mission-control"),
         description=DESCRIPTION,
@@ -77,6 +83,7 @@ def create_app(resources: Resources | None = None) -> FastAPI:
         calls_router,
         webhooks_router,
         leads_router,
+        memory_router,
         jobs_router,
         system_router,
         sync_router,
@@ -88,9 +95,26 @@ def create_app(resources: Resources | None = None) -> FastAPI:
 
 
 async def _warm_up(resources: Resources) -> None:
-    """Start the engine behind the first requests' back, so that none of them waits for it."""
+    """Start what is slow behind the first requests' back, so that none of them waits for it."""
     with suppress(Exception):  # whoever needs it will be told what is wrong
         await resources.superoptix.warm_up()
+    await asyncio.sleep(MEMORY_SECONDS)
+    resources.memory.connect()
+
+
+class _Api(FastAPI):
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # FastAPI's own limit holds for what says nothing of its length; to what does, it would
+        # answer in plain text.
+        if scope["type"] == "http" and _declared_length(scope) > MAX_BODY_BYTES:
+            await problems.too_large()(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+
+def _declared_length(scope: Scope) -> int:
+    written = Headers(scope=scope).get("content-length", "")
+    return int(written) if re.fullmatch(r"[0-9]{1,18}", written) else 0
 
 
 class _KnownHosts:

@@ -126,11 +126,17 @@ class Walk:
             state.position = position
             self.position = position
 
-    async def note_done(self, uow: UnitOfWork, page: int, **more: Any) -> None:
+    async def note_done(
+        self, uow: UnitOfWork, page: int, *, missing: Sequence[str] = (), **more: Any
+    ) -> None:
+        """`missing`: days of which Close keeps leads from us."""
+
         def change(position: dict[str, Any]) -> None:
             done = PageSet(position["done"])
             done.add(page)
             position |= {"done": done.to_json(), **more}
+            if missing:
+                position["missing"] = sorted({*position.get("missing", []), *missing})
 
         await self.note(uow, change)
 
@@ -255,13 +261,13 @@ class _LeadWindows:
                 async for found in pages:
                     await self._page(at, found)
         except TooManyLeadsInADayError as error:
-            # All that can be had is here; that there is more is told, and not hidden.
-            log.error("close_leads_out_of_reach", day=error.fields.get("day"))
-            self._sync.counts["days_out_of_reach"] = (
-                self._sync.counts.get("days_out_of_reach", 0) + 1
-            )
+            # All that can be had is here; that there is more is told at the end, and for good.
+            log.error("close_leads_out_of_reach", days=error.days)
+            missing = error.days
+        else:
+            missing = ()
         async with self._sync.step() as uow:
-            await self._walk.note_done(uow, at)
+            await self._walk.note_done(uow, at, missing=missing)
 
     async def _page(self, at: int, found: list[JsonObject]) -> None:
         leads = await self._sync.close.leads_with_ids([str(lead["id"]) for lead in found])

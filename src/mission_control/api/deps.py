@@ -31,6 +31,7 @@ ReadOnlyUow = Annotated[UnitOfWork, Depends(get_readonly_uow, scope="function")]
 
 SLUG = r"^[a-z][a-z0-9_-]{0,63}$"
 AgentId = Annotated[str, Path(pattern=SLUG, description="Slug of the agent.", examples=["remus"])]
+NO_NUL = r"^[^\x00]*$"  # PostgreSQL takes it in no text, not even to compare
 OfAgent = Annotated[str | None, Query(pattern=SLUG, description="Only of this agent.")]
 Limit = Annotated[int, Query(ge=1, le=200, description="How many items at the most.")]
 CursorQuery = Annotated[

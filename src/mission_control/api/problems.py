@@ -1,5 +1,6 @@
 """Errors as RFC 9457 problem documents. The only place that pairs errors with statuses."""
 
+import json
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -26,6 +27,7 @@ from mission_control.integrations.errors import IntegrationError, IntegrationRat
 log = structlog.get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+TOO_LARGE = HTTPStatus(413)  # Python 3.13 renamed the constant
 
 STATUS_OF: dict[type[MissionControlError], HTTPStatus] = {
     MalformedError: HTTPStatus.BAD_REQUEST,
@@ -93,6 +95,14 @@ def refusals(*errors: type[MissionControlError]) -> dict[int | str, dict[str, An
     return documented
 
 
+class _ProblemResponse(JSONResponse):
+    media_type = MEDIA_TYPE
+
+    def render(self, content: Any) -> bytes:
+        # ASCII: half of an emoji that we were sent cannot be quoted in any other way.
+        return json.dumps(content, allow_nan=False).encode("ascii")
+
+
 def problem(
     status: HTTPStatus,
     *,
@@ -101,9 +111,8 @@ def problem(
     headers: dict[str, str] | None = None,
     fields: Mapping[str, object] | None = None,
 ) -> JSONResponse:
-    return JSONResponse(
+    return _ProblemResponse(
         status_code=status,
-        media_type=MEDIA_TYPE,
         headers=headers,
         content=jsonable_encoder(
             {
@@ -115,6 +124,14 @@ def problem(
                 "code": code,
             }
         ),
+    )
+
+
+def too_large() -> JSONResponse:
+    return problem(
+        TOO_LARGE,
+        code="content_too_large",
+        detail="The body is larger than anything that is taken here; nothing was changed.",
     )
 
 
@@ -157,6 +174,8 @@ def _where_and_what(error: dict[str, Any]) -> dict[str, str]:
 async def _on_http_error(_: Request, exc: Exception) -> JSONResponse:
     assert isinstance(exc, HTTPException)
     status = HTTPStatus(exc.status_code)
+    if status == TOO_LARGE:
+        return too_large()
     code = status.phrase.lower().replace(" ", "_").replace("-", "_")
     return problem(status, code=code, detail=str(exc.detail), headers=dict(exc.headers or {}))
 
@@ -190,6 +209,11 @@ def _rewrite(schema: dict[str, Any]) -> None:
         schemas[model.__name__] = described
     schemas.pop("HTTPValidationError", None)
     schemas.pop("ValidationError", None)
+    for path in schema["paths"].values():
+        for method in path.keys() & {"post", "put", "patch"}:
+            content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+            refusal = {"description": "The body is too large.", "content": content}
+            path[method]["responses"].setdefault("413", refusal)
     operations = [each for path in schema["paths"].values() for each in path.values()]
     for operation in operations:
         refused: dict[str, Any] = operation["responses"].get("422", {}).get("content", {})

@@ -12,6 +12,7 @@ CALLS_SECONDS = 60.0
 LEADS_SECONDS = 300.0
 DRIFT_SECONDS = 900.0
 FIRST_SYNC_SECONDS = 120.0
+INDEX_SECONDS = 60.0
 
 
 def _every(seconds: float, task: str) -> dict[str, Any]:
@@ -28,6 +29,7 @@ celery_app.conf.beat_schedule = {
     "poll-calls": _every(CALLS_SECONDS, "calls.poll"),
     "poll-leads": _every(LEADS_SECONDS, "leads.poll"),
     "check-drift": _every(DRIFT_SECONDS, "drift.check"),
+    "index-calls": _every(INDEX_SECONDS, "memory.index"),
     # Does nothing once everything has been read to the end.
     "first-sync": _every(FIRST_SYNC_SECONDS, "sync.begin"),
 }

@@ -14,6 +14,7 @@ from mission_control.cli import (
     jobs,
     leads,
     machine,
+    memory,
     optimizing,
     syncing,
 )
@@ -70,6 +71,7 @@ app.command("rollback")(deploying.rollback)
 app.command("drift")(drifting.drift)
 app.add_typer(calls.app, name="calls")
 app.add_typer(leads.app, name="leads")
+app.add_typer(memory.app, name="memory")
 app.command("sync")(syncing.sync)
 app.add_typer(jobs.app, name="jobs")
 app.command("migrate")(machine.migrate)

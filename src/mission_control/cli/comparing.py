@@ -11,8 +11,10 @@ from mission_control.cli import rendering
 from mission_control.cli.session import UNAVAILABLE, Session
 from mission_control.cli.words import moment, plain
 from mission_control.core.words import AgentType, DriftState
+from mission_control.ui.api_errors import ApiProblemError
 
 MOST = 200
+OF_ONE_AGENT = (404, 409)
 TEXTS = frozenset({"system", "first_message"})
 
 
@@ -24,21 +26,27 @@ def show_one(session: Session, agent_id: str, *, check: bool) -> None:
 
 
 def show_all(session: Session, *, check: bool) -> None:
-    if check:
-        page = DriftPage(items=_check_all(session), next_cursor=None)
-    else:
-        page = session.client.drift.list(limit=MOST)
+    refused = _check_all(session) if check else []
+    page = session.client.drift.list(limit=MOST)
     session.screen.answer(page, _table(page))
     _end_if_not_asked(session, page.items, checked=check)
+    if refused:
+        raise typer.Exit(UNAVAILABLE)
 
 
-def _check_all(session: Session) -> list[DriftRead]:
-    agents = session.client.agents.list(type=AgentType.PHONE_BOT, limit=MOST).items
-    found: list[DriftRead] = []
-    for agent in agents:
+def _check_all(session: Session) -> list[str]:
+    """Compare every phone bot. Returns those that could not be, each told with its reason."""
+    refused: list[str] = []
+    for agent in session.client.agents.list(type=AgentType.PHONE_BOT, limit=MOST).items:
         session.screen.note(f"Comparing {agent.id} …")
-        found.append(session.client.drift.check(agent.id))
-    return found
+        try:
+            session.client.drift.check(agent.id)
+        except ApiProblemError as problem:
+            if problem.status not in OF_ONE_AGENT and problem.code != "integration_not_found":
+                raise  # the next one would meet the same
+            session.screen.note(f"{agent.id}: {problem.detail}", "bold red")
+            refused.append(agent.id)
+    return refused
 
 
 def _end_if_not_asked(session: Session, found: list[DriftRead], *, checked: bool) -> None:

@@ -16,6 +16,10 @@ def deploy(
     force: Annotated[
         bool, typer.Option("--force", help="Although it was not shown to be better.")
     ] = False,
+    with_memory: Annotated[
+        bool,
+        typer.Option("--with-memory", help="With what the agent's context chooses of the memory."),
+    ] = False,
     wait: Wait = True,
     as_json: AsJson = False,
     api_url: ApiUrl = None,
@@ -25,7 +29,9 @@ def deploy(
     from mission_control.cli.session import open_session
 
     with open_session(as_json=as_json, api_url=api_url) as session:
-        job = session.client.deploy(agent_id, version=version, force=force)
+        job = session.client.deploy(
+            agent_id, version=version, force=force, include_memory=with_memory
+        )
         if wait:
             results.await_deployment(session, job)
         else:

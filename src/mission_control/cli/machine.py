@@ -26,10 +26,12 @@ def up() -> None:
     from mission_control.cli.first_start import show_main_job
     from mission_control.cli.session import Screen, reporting
     from mission_control.core.settings import get_settings
+    from mission_control.integrations.memory.configuration import load_configuration
     from mission_control.supervisor.supervise import run
 
     with reporting(Screen()):
         settings = get_settings()
+        load_configuration(settings.memory_config)  # before anything is started
         raise typer.Exit(asyncio.run(run(settings, on_ready=lambda: show_main_job(settings))))
 
 

@@ -6,7 +6,7 @@ from mission_control.cli.options import ApiUrl, AsJson, Wait, Watch
 def sync(
     *, watch: Watch = False, wait: Wait = True, as_json: AsJson = False, api_url: ApiUrl = None
 ) -> None:
-    """Read what is new at Vapi and Close. Exit code 1 when one of them could not be read."""
+    """Read what is new at Vapi, Close and the memory servers. Exit code 1 when one of them could not be read."""
     from mission_control.cli import mirrors, results
     from mission_control.cli.session import open_session
 

@@ -77,6 +77,8 @@ class HttpIntegration:
     request_timeout_seconds: ClassVar[float] = 60.0
     retry_base_seconds: ClassVar[float] = 0.5
     read_attempts: ClassVar[int] = READ_ATTEMPTS
+    # A vendor that hangs takes its time for every attempt.
+    longest_patience_seconds: ClassVar[float] = 40.0
 
     def __init__(self, http: httpx2.AsyncClient) -> None:
         self._http = http
@@ -95,6 +97,10 @@ class HttpIntegration:
         """GET, asked again a few times while the vendor is busy or away."""
         return await self._patiently(Question("GET", path, params=params))
 
+    async def _read_once(self, path: str, *, params: QueryParams | None = None) -> JsonValue:
+        """GET, for those who want to know how the vendor is now."""
+        return await self._request(Question("GET", path, params=params))
+
     async def _ask(
         self, path: str, body: JsonValue, *, headers: Mapping[str, str] | None = None
     ) -> JsonValue:
@@ -110,11 +116,13 @@ class HttpIntegration:
         return None
 
     async def _patiently(self, question: Question) -> JsonValue:
+        began = time.monotonic()
         for attempt in count(1):
             try:
                 return await self._request(question)
             except (IntegrationUnavailableError, IntegrationRateLimitedError) as error:
-                pause = self._pause_before_retry(error, attempt)
+                waited = time.monotonic() - began
+                pause = self._pause_before_retry(error, attempt, waited)
                 if pause is None:
                     raise
             await asyncio.sleep(pause)
@@ -285,18 +293,20 @@ class HttpIntegration:
         text = _message_in(response)
         for secret in _secrets_in(self._http.headers.get("Authorization", "")):
             text = text.replace(secret, "[redacted]")
-        text = re.sub(r"[\s\x00-\x1f\x7f]+", " ", text).strip().rstrip(".")
+        text = re.sub(r"[\s\x00-\x1f\x7f\ud800-\udfff]+", " ", text).strip().rstrip(".")
         if len(text) > LONGEST_VENDOR_MESSAGE:
             text = text[:LONGEST_VENDOR_MESSAGE] + "…"
         return f": {text}" if text else ""
 
-    def _pause_before_retry(self, error: IntegrationError, attempt: int) -> float | None:
+    def _pause_before_retry(
+        self, error: IntegrationError, attempt: int, waited: float
+    ) -> float | None:
         """Seconds, or None when asking again is pointless."""
         if attempt >= self.read_attempts:
             return None
         jitter = random.uniform(0, self.retry_base_seconds * 2**attempt)  # noqa: S311 not a secret
         if not isinstance(error, IntegrationRateLimitedError):
-            return jitter
+            return jitter if waited < self.longest_patience_seconds else None
         if error.retry_after > LONGEST_RETRY_AFTER_SECONDS:
             return None
         return error.retry_after + jitter

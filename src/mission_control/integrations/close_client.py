@@ -73,7 +73,7 @@ class CloseClient(CloseReader):
         change = change_of(data, fields)
         path = self._path("lead", lead_id)
         try:
-            lead = self._object(await self._write("PUT", path, change.patch))
+            lead = self._lead(await self._write("PUT", path, change.patch), lead_id)
         except (IntegrationAmbiguousError, IntegrationContractError) as error:
             log.warning("close_update_unclear", lead_id=lead_id, code=error.code)
             lead = await self._read_back(lead_id, change)
@@ -85,7 +85,7 @@ class CloseClient(CloseReader):
         for attempt in range(READ_BACK_ATTEMPTS):
             await asyncio.sleep(self.read_back_pause_seconds * attempt)
             try:
-                lead = await self.get_lead(lead_id)
+                lead = self._lead(await self._read_once(self._path("lead", lead_id)), lead_id)
             except IntegrationError as error:
                 raise LeadUpdateUnconfirmedError(lead_id) from error
             if change.is_in(lead):

@@ -89,14 +89,16 @@ class LeadUpdateUnconfirmedError(IntegrationAmbiguousError):
 
 
 class TooManyLeadsInADayError(IntegrationError):
-    """More leads were created in a day than Close lets anybody list."""
+    """More leads were created in a day than Close lets anybody find, so that some are missing."""
 
     code = "close_day_too_full"
 
-    def __init__(self, day: str) -> None:
+    def __init__(self, days: Sequence[str]) -> None:
         super().__init__(
-            f"More leads were created around {day} than Close lets anybody find (10,000). What was "
-            "read is kept, and leads are missing: take them from an export of that day in Close.",
+            f"More leads were created around {', '.join(days)} than Close lets anybody find "
+            "(10,000). What was read is kept and stays up to date, and leads are missing: take them "
+            "from an export of that time in Close.",
             vendor="Close",
-            day=day,
+            days=list(days),
         )
+        self.days = tuple(days)

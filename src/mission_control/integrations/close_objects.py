@@ -1,6 +1,5 @@
 """What we rely on in the JSON that Close sends; everything else stays in `document`."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -9,6 +8,9 @@ from typing import Literal
 
 from pydantic import JsonValue
 
+from mission_control.core.phone_numbers import e164
+from mission_control.core.storable import storable_text
+
 JsonObject = dict[str, JsonValue]
 
 LONG_BEFORE = datetime(1970, 1, 1, tzinfo=UTC)
@@ -16,7 +18,6 @@ LONG_BEFORE = datetime(1970, 1, 1, tzinfo=UTC)
 LONG_ENOUGH_SECONDS = 15.0
 NOT_OVER = frozenset({"created", "in-progress"})
 VOICEMAIL = frozenset({"vm-answer", "vm-left"})
-E164 = re.compile(r"\+[1-9]\d{6,14}")
 
 Ending = Literal["customer", "voicemail", "not_reached", "error", "other"]
 ENDINGS: dict[str, Ending] = {
@@ -178,7 +179,7 @@ class CloseCall:
             reason=reason,
             ending=None if reason is None else ENDINGS.get(reason, "other"),
             cost_usd=_cents(call.get("cost")),
-            customer_number=e164(call.get("remote_phone")) or e164(call.get("phone")),
+            customer_number=e164(text(call.get("remote_phone"))) or e164(text(call.get("phone"))),
             transcript=transcript or CallTranscript.of(call.get("voicemail_transcript")),
             wants_transcript=_wants_transcript(
                 call, disposition, duration, is_over=reason is not None
@@ -216,28 +217,17 @@ def moment(given: JsonValue) -> datetime | None:
         return None
 
 
-def e164(given: JsonValue) -> str | None:
-    if not isinstance(given, str):
-        return None
-    bare = re.sub(r"[\s().-]", "", given)
-    return bare if E164.fullmatch(bare) else None
-
-
 def storable(given: JsonValue) -> JsonValue:
     """The same without what no database stores as text: U+0000 and halves of emoji."""
     match given:
         case str():
-            return _storable_text(given)
+            return storable_text(given)
         case list():
             return [storable(each) for each in given]
         case dict():
-            return {_storable_text(key): storable(each) for key, each in given.items()}
+            return {storable_text(key): storable(each) for key, each in given.items()}
         case _:
             return given
-
-
-def _storable_text(given: str) -> str:
-    return given.replace("\x00", "").encode("utf-8", "replace").decode()
 
 
 def _each(given: JsonValue, key: str) -> Iterator[str]:

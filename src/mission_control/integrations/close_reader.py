@@ -35,7 +35,7 @@ LONGEST_LEAD_SKIP = 35_000
 LONGEST_QUERY_STRING = 1_800  # Close's own limit is about 2,000
 TRANSCRIPTS = ("recording_transcript", "voicemail_transcript")
 THING_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-ID_IN_PATH = re.compile(r"[a-z]+_[A-Za-z0-9]{16,}")
+KINDS_OF_TWO_WORDS = ("activity", "custom_field_schema", "data", "status")
 NOT_STORABLE = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 
 Filters = Mapping[str, str | int | Sequence[str]]
@@ -61,8 +61,8 @@ class CloseReader(HttpIntegration):
         self._paces: dict[str, Pace] = {}
 
     async def check(self) -> None:
-        """Return if Close answers and takes our key."""
-        self._object(await self._read(f"{API}/me/"))
+        """Return if Close answers and takes our key. Asked once."""
+        self._object(await self._read_once(f"{API}/me/"))
 
     # ---------------------------------------------------------------- leads
 
@@ -83,7 +83,7 @@ class CloseReader(HttpIntegration):
         Raises:
             IntegrationNotFoundError: There is none, or no more.
         """
-        return self._object(await self._read(self._path("lead", lead_id)))
+        return self._lead(await self._read(self._path("lead", lead_id)), lead_id)
 
     async def leads_with_ids(self, lead_ids: Sequence[str]) -> list[JsonObject]:
         """Those of these leads that there are."""
@@ -273,8 +273,8 @@ class CloseReader(HttpIntegration):
 
     def _pace_of(self, method: str, path: str) -> Pace:
         """Close counts by groups of endpoints that it does not name: ours are by kind of thing."""
-        parts = path.removeprefix(API).strip("/").split("/")
-        group = "/".join([method, *(part for part in parts if not ID_IN_PATH.fullmatch(part))])
+        kind, *rest = path.removeprefix(API).strip("/").split("/")
+        group = "/".join([method, kind, *rest[: kind in KINDS_OF_TWO_WORDS]])
         return self._paces.setdefault(group, Pace(LONGEST_RETRY_AFTER_SECONDS))
 
     def _decode(self, response: httpx2.Response) -> JsonValue:
@@ -290,6 +290,12 @@ class CloseReader(HttpIntegration):
         if not isinstance(answer, dict) or not isinstance(answer.get("id"), str):
             raise self._strange("what was asked for")
         return answer
+
+    def _lead(self, answer: JsonValue, lead_id: str) -> JsonObject:
+        lead = self._object(answer)
+        if lead["id"] != lead_id:
+            raise self._strange("the lead that was asked for")
+        return lead
 
     def _strange(self, expected: str) -> IntegrationContractError:
         return IntegrationContractError(

@@ -50,7 +50,7 @@ class SearchWalk:
         self._latest = max([*times, *([self._latest] if self._latest else [])], default=None)
         self.cursor, self.is_over = cursor, cursor is None or not found
         if self._in_sequence >= LONGEST_SEQUENCE and not self.start_again():
-            raise TooManyLeadsInADayError(f"{self._latest:%Y-%m-%d}" if self._latest else "a day")
+            raise TooManyLeadsInADayError([f"{self._latest:%Y-%m-%d}" if self._latest else "a day"])
         return new
 
     def start_again(self) -> bool:

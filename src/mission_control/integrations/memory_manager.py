@@ -1,7 +1,7 @@
 """All memory servers as one memory: what is remembered, found, kept in step and written."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, Self, TypeVar, cast
 
@@ -75,9 +75,12 @@ class MemoryManager:
         self,
         configuration: MemoryConfiguration,
         *,
-        embedded: "Mapping[str, MCPServer] | None" = None,
+        embedded: "Mapping[str, MCPServer | Callable[[], MCPServer]] | None" = None,
     ) -> None:
-        """`embedded`: the servers of this process, by name, for `transport = "embedded"`."""
+        """`embedded`: the servers of this process, by name, for `transport = "embedded"`.
+
+        One that is given as a function is made when it is first connected, in a thread.
+        """
         ours = embedded or {}
         self._servers = {
             name: MappedServer(MemoryServer(server, embedded=ours.get(name)))
@@ -152,6 +155,13 @@ class MemoryManager:
             servers=_answers(found),
             items=tuple(hit.item for hit in hits if isinstance(hit.item, ConversationHit)),
         )
+
+    async def get_recent_conversations(self, limit: int = 20) -> HybridAnswer:
+        """The newest conversations and calls, as far as the servers list them newest first."""
+        servers = self._that("hybrid", "list")
+        reads = await self._read_all(servers, "list", {"tier": "all"}, at_most=limit)
+        found = [(read, _conversations(read, None)) for read in reads]
+        return HybridAnswer(servers=_answers(found), items=tuple(_all(found)))
 
     async def get_hybrid_intelligence_stats(self) -> HybridStats:
         """What the servers say of their indexes, each in its own words."""

@@ -23,6 +23,8 @@ Slot = tuple[str | int, ...]  # a path inside `model`
 
 SYSTEM, FIRST_MESSAGE = "system", "first_message"  # what a deployment can change
 LEGACY_SLOT: Slot = ("systemPrompt",)
+UNSPEAKABLE = re.compile("[\\x00-\\x1f\\x7f\\ud800-\\udfff]")
+LONGEST_PATH = 200
 # Vapi changes these by itself on a write; they are not configuration.
 SERVER_MANAGED = frozenset({"updatedAt", "latestVersion", "modelDeprecations", "analyticsMetadata"})
 # Vapi shows these and refuses them in a configuration that is sent to it.
@@ -122,6 +124,13 @@ def other_system_messages(assistant: JsonObject) -> int:
     return len(system) - sum(slot != LEGACY_SLOT for slot in slots)
 
 
+def is_live(assistant: JsonObject, prompts: OptimizedPrompts) -> bool:
+    """True when callers hear exactly this, as far as it says anything."""
+    first_message = prompts.get("first_message")
+    is_greeting = first_message in (None, live_first_message(assistant))
+    return live_prompt(assistant) == prompts["system"] and is_greeting
+
+
 def with_prompt(assistant: JsonObject, prompt: str) -> JsonObject:
     """The same assistant with another system prompt; a new message comes first if it has none.
 
@@ -162,8 +171,8 @@ def with_previous(current: JsonObject, snapshot: Snapshot, *, force: bool = Fals
     theirs = [] if force else _changed_since(current, snapshot, ours)
     if theirs:
         raise PromptChangedSinceError(
-            "Somebody changed this in Vapi after our deployment, so it was left as it is. "
-            "Look at their change, then roll back with force to overwrite it.",
+            f"Somebody changed this in Vapi after our deployment: {_in_words(theirs)}. Nothing was "
+            "rolled back. Look at their change, then roll back with force to overwrite it.",
             changed=theirs,
         )
     restored = copy.deepcopy(current)
@@ -172,6 +181,11 @@ def with_previous(current: JsonObject, snapshot: Snapshot, *, force: bool = Fals
     if FIRST_MESSAGE in ours:
         _put_back(restored, snapshot.assistant, "firstMessage")
     return restored
+
+
+def _in_words(fields: list[str]) -> str:
+    names = {SYSTEM: "the prompt", FIRST_MESSAGE: "the first message"}
+    return " and ".join(names[field] for field in fields)
 
 
 def _changed_by_us(snapshot: Snapshot) -> list[str]:
@@ -307,10 +321,11 @@ def without_read_only(assistant: JsonObject) -> JsonObject:
 def differences(before: JsonObject, after: JsonObject) -> list[str]:
     """Paths (`model.messages[0].content`) whose value is not the same in both.
 
-    Fields that Vapi manages itself are left out. A null and a missing key are the same.
+    Fields that Vapi manages itself are left out. A null and a missing key are the same. A path can
+    be stored and shown, whatever the names of the keys.
     """
     return [
-        path
+        UNSPEAKABLE.sub("\ufffd", path)[:LONGEST_PATH]
         for key in dict.fromkeys([*before, *after])
         if key not in SERVER_MANAGED
         for path in _differing(before.get(key), after.get(key), key)

@@ -15,6 +15,7 @@ from typing import Literal, Self, cast
 from pydantic import JsonValue
 
 from mission_control.core.phone_numbers import e164
+from mission_control.core.storable import storable_text
 from mission_control.core.words import CallEnding
 from mission_control.integrations.vapi_assistant import JsonObject
 
@@ -244,10 +245,6 @@ def _clean(value: JsonValue, depth: int) -> JsonValue:
     if isinstance(value, float) and not isfinite(value):
         return None  # `1e400` is JSON, and no database's number
     return value
-
-
-def storable_text(text: str) -> str:
-    return text.replace("\x00", "").encode("utf-8", "replace").decode()
 
 
 # ---------------------------------------------------------------- turns

@@ -34,6 +34,7 @@ log = structlog.get_logger(__name__)
 
 READ_BACK_ATTEMPTS = 3
 RESTORE_ATTEMPTS = 3
+MOST_NAMED = 5  # fields in one sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +49,11 @@ class DeployedPrompt:
 
 @dataclass(frozen=True, slots=True)
 class RolledBackPrompt:
-    """`unchanged`: what was there before is there already."""
+    """`unchanged`: what was there before is there already. `assistant` is as read back."""
 
     status: Literal["rolled_back", "unchanged"]
     changed_fields: tuple[str, ...]
+    assistant: JsonObject
     latest_version: str | None
 
 
@@ -155,6 +157,7 @@ class VAPIClient(VapiReader):
         return RolledBackPrompt(
             status="rolled_back" if changed else "unchanged",
             changed_fields=tuple(changed),
+            assistant=after,
             latest_version=AssistantSummary.of(after).latest_version,
         )
 
@@ -265,10 +268,15 @@ def _refuse_if_changed(before: JsonObject, current: JsonObject) -> None:
     changed = differences(before, current)
     if changed:
         raise AssistantChangedSinceError(
-            "Somebody changed the assistant in Vapi after it was read. Nothing was deployed; "
-            "look at their change and deploy again.",
+            f"Somebody changed the assistant in Vapi after it was read ({_few(changed)}). "
+            "Nothing was deployed; look at their change and deploy again.",
             changed=changed,
         )
+
+
+def _few(paths: list[str]) -> str:
+    more = ["…"] if len(paths) > MOST_NAMED else []
+    return ", ".join([*paths[:MOST_NAMED], *more])
 
 
 def _not_taken(
@@ -291,7 +299,7 @@ def _not_verified(assistant_id: str, wrong: list[str], *, restored: bool) -> Dep
         else "It could NOT be put back: restore the assistant in Vapi's version history now."
     )
     return DeployNotVerifiedError(
-        f"Vapi did not store what was sent ({', '.join(wrong[:5])}). {outcome}",
+        f"Vapi did not store what was sent ({_few(wrong)}). {outcome}",
         assistant_id=assistant_id,
         wrong=wrong,
         restored=restored,

@@ -10,6 +10,7 @@ from pydantic import JsonValue
 
 from mission_control.core.errors import NotAcceptableError
 from mission_control.core.playbook import agent_slug
+from mission_control.core.storable import storable_text
 from mission_control.integrations.vapi_assistant import (
     AssistantSummary,
     JsonObject,
@@ -17,7 +18,7 @@ from mission_control.integrations.vapi_assistant import (
     live_prompt,
     other_system_messages,
 )
-from mission_control.integrations.vapi_call import Turn, VapiCall, storable_text
+from mission_control.integrations.vapi_call import Turn, VapiCall
 
 HEARD, SAID = "caller_says", "reply"
 MOST_DRAFTS, MOST_PER_CALL = 24, 3

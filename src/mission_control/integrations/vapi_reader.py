@@ -52,8 +52,9 @@ class VapiReader(HttpIntegration):
     calls_page_size: ClassVar[int] = 250
 
     async def check(self) -> None:
-        """Return if Vapi answers and takes our key."""
-        await self._list("/assistant", 1, {})
+        """Return if Vapi answers and takes our key. Asked once."""
+        if not isinstance(await self._read_once("/assistant", params={"limit": 1}), list):
+            raise self._strange("a list")
 
     # ---------------------------------------------------------------- assistants
 

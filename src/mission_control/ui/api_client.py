@@ -34,6 +34,7 @@ from mission_control.ui.features.calls import Calls
 from mission_control.ui.features.drift import Drift
 from mission_control.ui.features.jobs import Jobs
 from mission_control.ui.features.leads import Leads
+from mission_control.ui.features.memory import Memories
 from mission_control.ui.features.syncs import Syncs
 
 DEFAULT_TIMEOUT = 60.0  # seconds; importing waits for a cold engine to compile
@@ -72,6 +73,7 @@ class ApiClient:
         self.calls = Calls(self)
         self.leads = Leads(self)
         self.drift = Drift(self)
+        self.memory = Memories(self)
         self.syncs = Syncs(self)
 
     def close(self) -> None:
@@ -170,10 +172,11 @@ class ApiClient:
         *,
         version: int | None = None,
         force: bool = False,
+        include_memory: bool = False,
         idempotency_key: str | None = None,
     ) -> JobRead:
         """Put a version on its target; left out: the candidate of the newest optimization."""
-        request = DeployRequest(version=version, force=force)
+        request = DeployRequest(version=version, force=force, include_memory=include_memory)
         return self.start(f"/api/optimize/{part(agent_id)}/deploy", request, idempotency_key)
 
     def rollback(

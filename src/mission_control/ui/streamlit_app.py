@@ -21,6 +21,7 @@ page = st.navigation(
         st.Page("app_pages/deployments.py", title="Deployments", icon=":material/publish:"),
         st.Page("app_pages/calls.py", title="Calls", icon=":material/call:"),
         st.Page("app_pages/leads.py", title="Leads", icon=":material/contacts:"),
+        st.Page("app_pages/memory.py", title="Memory", icon=":material/psychology:"),
         st.Page("app_pages/system.py", title="System", icon=":material/dns:"),
     ]
 )

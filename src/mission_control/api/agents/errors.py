@@ -23,7 +23,7 @@ class AssistantLinkedError(ConflictError):
 
     def __init__(self, agent_id: str, assistant_id: str) -> None:
         super().__init__(
-            f"The agent {agent_id} is linked to this assistant already; nothing was made. Work "
+            f"The agent {agent_id} is linked to this assistant already; nothing was changed. Work "
             "with that agent, or link it to another assistant first.",
             agent_id=agent_id,
             assistant_id=assistant_id,

@@ -80,7 +80,9 @@ async def list_agents(
     "",
     status_code=201,
     summary="Import an agent from a playbook",
-    responses=refusals(AgentExistsError, PlaybookInvalidError, SuperOptiXError),
+    responses=refusals(
+        AgentExistsError, AssistantLinkedError, PlaybookInvalidError, SuperOptiXError
+    ),
 )
 async def import_agent(
     uow: Uow, held: Held, request: AgentCreate, response: Response
@@ -139,7 +141,8 @@ async def get_agent(uow: ReadOnlyUow, agent_id: AgentId) -> AgentDetail:
     summary="Edit an agent",
     responses=refusals(
         NotFoundError, AgentIdChangedError, PlaybookInvalidError,
-        VersionChangedError, AgentBusyError, AgentDeployedError, SuperOptiXError,
+        VersionChangedError, AgentBusyError, AgentDeployedError, AssistantLinkedError,
+        SuperOptiXError,
     ),
 )  # fmt: skip
 async def update_agent(held: Held, agent_id: AgentId, request: AgentUpdate) -> AgentDetail:

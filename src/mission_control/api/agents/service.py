@@ -31,7 +31,7 @@ from mission_control.api.agents.schemas import (
 from mission_control.api.resources import Resources
 from mission_control.core import playbook as playbooks
 from mission_control.core.playbook import Playbook
-from mission_control.core.words import AgentStatus, AgentType, VersionOrigin
+from mission_control.core.words import AgentStatus, AgentType, JobKind, VersionOrigin
 from mission_control.data.agents import Agent, AgentVersion
 from mission_control.data.pages import Cursor
 from mission_control.data.unit_of_work import UnitOfWork
@@ -80,6 +80,7 @@ async def _store_new(
 ) -> AgentDetail:
     if await uow.agents.find(playbook.agent_id) is not None:
         raise AgentExistsError(playbook.agent_id)
+    await _refuse_linked(uow, assistant_id)
     agent = Agent(
         id=playbook.agent_id,
         name=playbook.name,
@@ -120,7 +121,6 @@ async def import_assistant(resources: Resources, assistant_id: str) -> AgentDeta
         warnings = ["No call of this assistant could become a scenario. Write some yourself."]
     compiled = await resources.superoptix.compile_agent(program_of(playbook))
     async with resources.unit_of_work() as uow:
-        await _refuse_linked(uow, assistant_id)
         return await _store_new(
             uow, playbook, compiled,
             agent_type=AgentType.PHONE_BOT, assistant_id=assistant_id, note="Imported from Vapi",
@@ -128,9 +128,10 @@ async def import_assistant(resources: Resources, assistant_id: str) -> AgentDeta
         )  # fmt: skip
 
 
-async def _refuse_linked(uow: UnitOfWork, assistant_id: str) -> None:
-    linked = await uow.agents.of_assistant(assistant_id)
-    if linked is not None:
+async def _refuse_linked(uow: UnitOfWork, assistant_id: str | None) -> None:
+    """Two agents on one assistant would overwrite each other, and both be called live."""
+    linked = await uow.agents.of_assistant(assistant_id) if assistant_id is not None else None
+    if linked is not None and assistant_id is not None:
         raise AssistantLinkedError(linked.id, assistant_id)
 
 
@@ -209,10 +210,13 @@ async def _store_update(
     async with resources.unit_of_work() as uow:
         agent = await uow.agents.get_locked(current.agent_id)
         _refuse_if_changed(agent, current.number)
-        _refuse_moving_a_deployed(agent, request)
+        if _moves(agent, request):
+            await _refuse_moving(uow, agent)
         if request.type is not None:
             agent.type = request.type
         if "vapi_assistant_id" in request.model_fields_set:
+            if request.vapi_assistant_id != agent.vapi_assistant_id:
+                await _refuse_linked(uow, request.vapi_assistant_id)
             agent.vapi_assistant_id = request.vapi_assistant_id
         if edited is not None and compiled is not None:
             await _refuse_while_optimizing(uow, agent)
@@ -232,14 +236,21 @@ def _refuse_if_changed(agent: Agent, based_on: int | None) -> None:
         raise VersionChangedError(agent.current_version)
 
 
-def _refuse_moving_a_deployed(agent: Agent, request: AgentUpdate) -> None:
-    """`live` is said of a target: another target would make it a lie."""
-    moves = (request.type is not None and request.type != agent.type) or (
+def _moves(agent: Agent, request: AgentUpdate) -> bool:
+    """True when it would be deployed to another target from now on."""
+    return (request.type is not None and request.type != agent.type) or (
         "vapi_assistant_id" in request.model_fields_set
         and request.vapi_assistant_id != agent.vapi_assistant_id
     )
-    if moves and agent.deployed_version is not None:
+
+
+async def _refuse_moving(uow: UnitOfWork, agent: Agent) -> None:
+    """`live` is said of a target: another target would make it a lie, now or in a moment."""
+    if agent.deployed_version is not None:
         raise AgentDeployedError(agent.id, agent.deployed_version)
+    for job in await uow.jobs.open_for(agent.id):
+        if job.kind in (JobKind.DEPLOY, JobKind.ROLLBACK):
+            raise AgentBusyError(agent.id, str(job.id))
 
 
 def _edited_playbook(agent_id: str, current: AgentVersion, request: AgentUpdate) -> Playbook | None:

@@ -1,12 +1,12 @@
 """Wire shapes of calls."""
 
 from datetime import date, datetime
-from decimal import Decimal
 from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from mission_control.core.money import Money
 from mission_control.core.words import CallEnding, CallSource, LeadMatch
 
 Speaker = Literal["agent", "caller", "tool"]
@@ -33,7 +33,7 @@ class CallRead(BaseModel):
     ending: CallEnding | None = Field(description="The reason's kind; null: not ended.")
     success_evaluation: str | None = Field(description="In the words of the assistant's rubric.")
     success: bool | None = Field(description="Only where the rubric says yes or no.")
-    cost_usd: Decimal | None = Field(description="null: unpriced", examples=["0.18430000"])
+    cost_usd: Money | None = Field(description="null: unpriced", examples=["0.18430000"])
     customer_number: str | None
     customer_name: str | None
     summary: str | None
@@ -77,7 +77,7 @@ class CallDetail(CallRead):
     transcript: str | None
     turns: list[TurnRead]
     analysis: dict[str, Any] = Field(description="As the source sent it.")
-    cost_breakdown: dict[str, Decimal] = Field(description="USD by part.")
+    cost_breakdown: dict[str, Money] = Field(description="USD by part.")
     leads: list[MatchedLead]
 
 
@@ -92,7 +92,7 @@ class Successes(BaseModel):
 class CallFigures(BaseModel):
     calls: int
     ended: int
-    cost_usd: Decimal = Field(description="Of all priced calls.", examples=["812.44570000"])
+    cost_usd: Money = Field(description="Of all priced calls.", examples=["812.44570000"])
     unpriced: int = Field(description="Ended calls without a cost.")
     duration_seconds: float
     success: Successes

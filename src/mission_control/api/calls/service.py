@@ -49,6 +49,7 @@ log = structlog.get_logger(__name__)
 SYNC_NAME = "vapi.calls"
 # What changed shortly before the newest change we saw is asked for again.
 OVERLAP = timedelta(minutes=2)
+CLOCKS_DIFFER_BY = timedelta(minutes=10)  # at the most, Vapi's and ours
 OPEN_CALLS_ASKED_AT_ONCE = 50
 MAY_NOT_BE_THERE_YET = timedelta(hours=1)  # a webhook may be ahead of what Vapi lists
 # Messages that tell what a call has come to. The others tell of its single words.
@@ -92,7 +93,8 @@ async def read_call(uow: UnitOfWork, call_id: UUID) -> CallDetail:
 
 
 def _is_withheld(call: Call, content: CallContent, turns: Sequence[TurnRead]) -> bool:
-    was_held = call.ending is not None and call.started_at is not None
+    # Close gives a start to calls that nobody took, too.
+    was_held = call.started_at is not None and call.ending not in {None, CallEnding.NOT_REACHED}
     is_removed = call.content_removed_at is not None
     return is_removed or (was_held and not content.transcript and not turns)
 
@@ -182,7 +184,7 @@ def _figures(tallies: Sequence[CallTally]) -> CallFigures:
     return CallFigures(
         calls=sum(tally.calls for tally in tallies),
         ended=sum(tally.calls for tally in ended),
-        cost_usd=sum((tally.cost_usd for tally in tallies), Decimal("0E-8")),
+        cost_usd=sum((tally.cost_usd for tally in tallies), Decimal("0.00000000")),
         unpriced=sum(tally.calls - tally.priced for tally in ended),
         duration_seconds=round(sum(tally.duration_seconds for tally in tallies), 3),
         success=Successes(
@@ -308,8 +310,9 @@ class _CallSync:
             state.complete_until, state.position, state.error = complete_until, {}, None
         return {"calls": self._changed}
 
-    async def _read_everything(self, position: dict[str, Any]) -> datetime | None:
+    async def _read_everything(self, position: dict[str, Any]) -> datetime:
         """From the newest call back to the first, or on from where an earlier sync stopped."""
+        began = utc_now()
         since = _instant(position.get("changed_until"))
         pages = self._resources.vapi.walk_calls(created_before=_instant(position.get("before")))
         async with aclosing(pages) as walking:
@@ -324,7 +327,7 @@ class _CallSync:
                 }
                 await self._store(page, position=position)
                 await self._report(phase="calls", done=position["done"], total=None)
-        return since
+        return since or began - CLOCKS_DIFFER_BY  # nobody has called yet
 
     async def _read_changes(self, since: datetime) -> datetime:
         """Everything that changed since. Returns the moment up to which that is complete."""

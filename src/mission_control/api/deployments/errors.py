@@ -60,6 +60,18 @@ class AlreadyInForceError(ConflictError):
         )
 
 
+class ComparedBeforeError(ConflictError):
+    """The last comparison is older than the last deployment or rollback."""
+
+    code = "compared_before"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The agent was deployed or rolled back since it was last compared with Vapi. It is "
+            "compared again in a moment, or now if you ask for it."
+        )
+
+
 class DeploymentRunningError(ConflictError):
     """A deployment or rollback of this agent is still going on."""
 
@@ -69,6 +81,34 @@ class DeploymentRunningError(ConflictError):
         super().__init__(
             "A deployment or rollback of this agent is still going on; nothing new was started.",
             job_id=job_id,
+        )
+
+
+class AssistantGoneError(ConflictError):
+    """Vapi no longer has the assistant that was deployed to."""
+
+    code = "assistant_gone"
+
+    def __init__(self, assistant_id: str) -> None:
+        super().__init__(
+            "Vapi no longer has the assistant that this agent was deployed to, so nothing of ours "
+            "runs there. Roll back with `force` to give the deployment up; then link the agent to "
+            "another assistant.",
+            assistant_id=assistant_id,
+        )
+
+
+class AssistantSharedError(ConflictError):
+    """Another agent is deployed to the same assistant."""
+
+    code = "assistant_shared"
+
+    def __init__(self, agent_id: str, assistant_id: str) -> None:
+        super().__init__(
+            f"The agent {agent_id} is deployed to the same assistant at Vapi; nothing was changed. "
+            "Link this agent to another assistant, or roll that one back first.",
+            agent_id=agent_id,
+            assistant_id=assistant_id,
         )
 
 

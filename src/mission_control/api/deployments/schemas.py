@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mission_control.api.agents.schemas import VersionNumber
 from mission_control.api.jobs.schemas import ErrorRead
+from mission_control.core.agent_context import MemoryRecord
 from mission_control.core.words import DeploymentStatus, DeploymentTarget
 
 
@@ -17,6 +18,11 @@ class DeployRequest(BaseModel):
 
     version: VersionNumber | None = None
     force: bool = Field(default=False, description="Deploy although it was not shown to be better.")
+    include_memory: bool = Field(
+        default=False,
+        description="Put what the agent's context chooses of the memory into the prompt, as it is "
+        "now. An agent that runs here loads it at every execution anyway.",
+    )
 
 
 class RollbackRequest(BaseModel):
@@ -40,6 +46,7 @@ class DeploymentRead(BaseModel):
     target: DeploymentTarget
     target_id: str | None
     status: DeploymentStatus
+    memories: MemoryRecord | None = Field(description="null: deployed without its memory")
     changed: list[str]
     error: ErrorRead | None
     created_at: datetime

@@ -1,16 +1,21 @@
 """Deployments: a version goes live, proven by reading it back, and can be taken back."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID, uuid4
 
 import structlog
 
+from mission_control.api import agent_memory
+from mission_control.api.agent_memory import MemoryIncompleteError, NoAgentContextError
 from mission_control.api.agents.service import add_version, playbook_of
 from mission_control.api.deployments import events
 from mission_control.api.deployments.errors import (
     AlreadyInForceError,
+    AssistantGoneError,
+    AssistantSharedError,
+    ComparedBeforeError,
     ComparedWithAnotherError,
     DeploymentRunningError,
     NoCandidateError,
@@ -25,7 +30,9 @@ from mission_control.api.deployments.schemas import (
 )
 from mission_control.api.jobs import service as jobs
 from mission_control.api.jobs.errors import JobGaveUpError
-from mission_control.api.jobs.service import JobRun
+from mission_control.api.jobs.service import JobRun, describe
+from mission_control.api.queue import send_hint
+from mission_control.core.agent_context import place
 from mission_control.core.clock import utc_now
 from mission_control.core.errors import MissionControlError
 from mission_control.core.playbook import Playbook
@@ -34,6 +41,7 @@ from mission_control.core.words import (
     AgentType,
     DeploymentStatus,
     DeploymentTarget,
+    DriftState,
     JobKind,
     RunStatus,
     Verdict,
@@ -45,13 +53,24 @@ from mission_control.data.jobs import Job
 from mission_control.data.optimizations import Optimization
 from mission_control.data.pages import Cursor
 from mission_control.data.unit_of_work import UnitOfWork
-from mission_control.integrations.errors import DeployNotVerifiedError, DeployUnconfirmedError
-from mission_control.integrations.vapi_assistant import OptimizedPrompts, Snapshot
+from mission_control.integrations.errors import (
+    DeployNotVerifiedError,
+    DeployUnconfirmedError,
+    IntegrationNotFoundError,
+)
+from mission_control.integrations.vapi_assistant import (
+    JsonObject,
+    OptimizedPrompts,
+    Snapshot,
+    is_live,
+    with_previous,
+)
 
 log = structlog.get_logger(__name__)
 
 # A job that ended like this may have died after it changed the target.
 ENDED_UNSEEN = (MissionControlError.code, JobGaveUpError.code)
+COMPARE = "drift.check"
 
 
 # -------------------------------------------------------------------- asking
@@ -74,6 +93,8 @@ async def request_deploy(
         return earlier
     in_force = await uow.agents.version(agent_id, agent.deployed_version or agent.current_version)
     version = await _version_to_deploy(uow, request, in_force)
+    if request.include_memory:
+        await _refuse_without_context(uow, agent_id)
     job = await _submit(uow, JobKind.DEPLOY, agent_id, parameters, idempotency_key)
     is_phone_bot = agent.type is AgentType.PHONE_BOT
     uow.deployments.add(
@@ -90,6 +111,11 @@ async def request_deploy(
     return job
 
 
+async def _refuse_without_context(uow: UnitOfWork, agent_id: str) -> None:
+    if agent_memory.settings_of(await uow.agent_contexts.latest(agent_id)) is None:
+        raise NoAgentContextError(agent_id)
+
+
 async def _version_to_deploy(
     uow: UnitOfWork, request: DeployRequest, in_force: AgentVersion
 ) -> AgentVersion:
@@ -104,9 +130,10 @@ async def _version_to_deploy(
     else:
         raise NoCandidateError
     if not request.force:
-        if version.content_hash == in_force.content_hash and await uow.deployments.standing(
-            agent_id
-        ):
+        standing = await uow.deployments.standing(agent_id)
+        if version.content_hash == in_force.content_hash and standing is not None:
+            if request.include_memory or standing.memories is not None:
+                return version  # its prompt is proven; only its memory is another
             raise AlreadyInForceError(version.number, in_force.number)
         await _refuse_unproven(uow, version, proof, in_force)
     return version
@@ -196,6 +223,8 @@ class DeployWork:
             agent = await uow.agents.get(deployment.agent_id)
             version = await uow.agents.version_by_id(deployment.version_id)
         if deployment.target is DeploymentTarget.VAPI:
+            if job.parameters.get("include_memory") and deployment.memories is None:
+                deployment.memories = await _load_memory(job, deployment)
             await _deploy_to_vapi(job, deployment, agent, version)
 
     async def completed(self, uow: UnitOfWork) -> None:
@@ -206,6 +235,7 @@ class DeployWork:
         deployment.status, deployment.finished_at = DeploymentStatus.VERIFIED, utc_now()
         agent.current_version = agent.deployed_version = version.number
         await _let_stand(uow, agent, AgentStatus.LIVE)
+        await _outdate_comparison(uow, agent)
         uow.publish(events.deployment_verified(deployment, version=version.number))
 
     async def failed(self, uow: UnitOfWork, error: dict[str, Any]) -> None:
@@ -226,27 +256,74 @@ class DeployWork:
         return deployment
 
 
+async def _load_memory(job: JobRun, deployment: Deployment) -> dict[str, Any]:
+    """Stored before anything is changed: a deployment that is resumed puts the same there."""
+    memory = await agent_memory.load(job.resources, deployment.agent_id)
+    if memory is None:
+        raise NoAgentContextError(deployment.agent_id)
+    if memory.missing:
+        raise MemoryIncompleteError(memory.missing)
+    async with job.step() as uow:
+        stored = await uow.deployments.get(deployment.id)
+        stored.memories = memory.record()
+    return memory.record()
+
+
 async def _deploy_to_vapi(
     job: JobRun, deployment: Deployment, agent: Agent, version: AgentVersion
 ) -> None:
-    vapi, vault = job.resources.vapi, job.resources.vault
+    vapi, prompts = job.resources.vapi, prompts_of(version, deployment.memories)
     assistant_id = deployment.target_id or (await vapi.find_assistant(agent.name)).id
-    prompts = prompts_of(version)
-    if deployment.snapshot is None:
-        # Stored before anything is changed: what was there can always be put back.
-        before = await vapi.get_assistant(assistant_id)
-        sealed = vault.encrypt_json(Snapshot(before, prompts).to_json())
-        async with job.step() as uow:
-            stored = await uow.deployments.get(deployment.id)
-            stored.snapshot, stored.target_id = sealed, assistant_id
-            (await uow.agents.get(agent.id)).vapi_assistant_id = assistant_id
-            await _unsettle(uow, agent.id)
-    else:
-        before = Snapshot.from_json(vault.decrypt_json(deployment.snapshot)).assistant
-    async with _saying_what_is_unsure(job, agent.id):
+    async with _saying_what_is_unsure(job, agent.id, assistant_id):
+        if deployment.snapshot is None:
+            before = await _note_what_is_there(job, deployment, assistant_id, prompts)
+        else:
+            before = _snapshot(job, deployment.snapshot).assistant
         deployed = await vapi.deploy_optimized(assistant_id, prompts, before=before)
     async with job.step() as uow:
         (await uow.deployments.get(deployment.id)).changed = list(deployed.changed_fields)
+
+
+async def _note_what_is_there(
+    job: JobRun, deployment: Deployment, assistant_id: str, prompts: OptimizedPrompts
+) -> JsonObject:
+    """Stored before anything is changed: what was there can always be put back."""
+    there = await job.resources.vapi.get_assistant(assistant_id)
+    async with job.step() as uow:
+        agent = await uow.agents.get_locked(deployment.agent_id)
+        other = await uow.agents.deployed_to(assistant_id, besides=agent.id)
+        if other is not None:
+            raise AssistantSharedError(other.id, assistant_id)
+        unconfirmed = await _unconfirmed(job, uow, deployment, assistant_id)
+        # What an unconfirmed deployment has put there is ours: it is not what to go back to.
+        is_ours = unconfirmed is not None and unconfirmed.deployed == prompts
+        before = there
+        if unconfirmed is not None and is_ours and is_live(there, prompts):
+            before = with_previous(there, unconfirmed)
+        stored = await uow.deployments.get(deployment.id)
+        stored.snapshot = job.resources.vault.encrypt_json(Snapshot(before, prompts).to_json())
+        stored.target_id = agent.vapi_assistant_id = assistant_id
+        await _unsettle(uow, agent.id)
+    return before
+
+
+async def _unconfirmed(
+    job: JobRun, uow: UnitOfWork, deployment: Deployment, assistant_id: str
+) -> Snapshot | None:
+    """What the deployment before this one was to change, if nobody knows whether it did."""
+    last = await uow.deployments.latest_begun(deployment.agent_id, besides=deployment.id)
+    is_open = (
+        last is not None
+        and last.status is DeploymentStatus.FAILED
+        and last.target_id == assistant_id
+    )
+    if last is None or last.snapshot is None or not is_open:
+        return None
+    return _snapshot(job, last.snapshot)
+
+
+def _snapshot(job: JobRun, sealed: bytes) -> Snapshot:
+    return Snapshot.from_json(job.resources.vault.decrypt_json(sealed))
 
 
 # ------------------------------------------------------------ what may be called live meanwhile
@@ -260,21 +337,34 @@ async def _unsettle(uow: UnitOfWork, agent_id: str) -> None:
 
 
 @asynccontextmanager
-async def _saying_what_is_unsure(job: JobRun, agent_id: str) -> AsyncGenerator[None]:
+async def _saying_what_is_unsure(
+    job: JobRun, agent_id: str, assistant_id: str
+) -> AsyncGenerator[None]:
     """Where nobody knows what is on the target, or it is not what it should be, say so first."""
     try:
         yield
     except (DeployUnconfirmedError, DeployNotVerifiedError) as error:
         if not error.fields.get("restored"):
-            async with job.step() as uow:
-                agent = await uow.agents.get_locked(agent_id)
-                await _let_stand(uow, agent, AgentStatus.ERROR)
+            await _say_error(job, agent_id)
         raise
+    except IntegrationNotFoundError as error:
+        async with job.resources.unit_of_work(readonly=True) as uow:
+            is_deployed = (await uow.agents.get(agent_id)).deployed_version is not None
+        if not is_deployed:
+            raise
+        await _say_error(job, agent_id)
+        raise AssistantGoneError(assistant_id) from error
+
+
+async def _say_error(job: JobRun, agent_id: str) -> None:
+    async with job.step() as uow:
+        await _let_stand(uow, await uow.agents.get_locked(agent_id), AgentStatus.ERROR)
 
 
 async def _settle(uow: UnitOfWork, deployment: Deployment, error: dict[str, Any]) -> None:
     """It ended without its result: the agent is what it was, if the target is."""
     agent = await uow.agents.get_locked(deployment.agent_id)
+    _compare_soon(uow, agent)
     is_unsure = await _standing_of(uow, agent) is AgentStatus.ERROR
     if deployment.snapshot is None or is_unsure:
         return
@@ -283,6 +373,20 @@ async def _settle(uow: UnitOfWork, deployment: Deployment, error: dict[str, Any]
         await _let_stand(uow, agent, AgentStatus.ERROR)
     elif await uow.deployments.standing(agent.id) is not None:
         await _let_stand(uow, agent, AgentStatus.LIVE)
+
+
+async def _outdate_comparison(uow: UnitOfWork, agent: Agent) -> None:
+    """What was found before tells nothing of what is there now."""
+    found = await uow.drift_checks.find(agent.id)
+    if found is not None:
+        found.state, found.error = DriftState.UNKNOWN, describe(ComparedBeforeError())
+    _compare_soon(uow, agent)
+
+
+def _compare_soon(uow: UnitOfWork, agent: Agent) -> None:
+    agent_id = agent.id
+    if agent.vapi_assistant_id is not None:
+        uow.after_commit(lambda: send_hint(COMPARE, agent_id))
 
 
 async def _let_stand(uow: UnitOfWork, agent: Agent, status: AgentStatus) -> None:
@@ -302,24 +406,27 @@ async def _standing_of(uow: UnitOfWork, agent: Agent) -> AgentStatus:
     return agent.status
 
 
-def prompts_of(version: AgentVersion) -> OptimizedPrompts:
-    """All that a version puts on an assistant."""
+def prompts_of(
+    version: AgentVersion, memories: Mapping[str, Any] | None = None
+) -> OptimizedPrompts:
+    """All that a version puts on an assistant; `memories` as a deployment has recorded them."""
     playbook = playbook_of(version)
+    prompt = version.prompt if memories is None else place(version.prompt, memories["text"])
     return OptimizedPrompts(
-        system=spoken_prompt(version, playbook), first_message=playbook.first_message
+        system=spoken_prompt(prompt, playbook), first_message=playbook.first_message
     )
 
 
-def spoken_prompt(version: AgentVersion, playbook: Playbook) -> str:
+def spoken_prompt(prompt: str, playbook: Playbook) -> str:
     """The prompt as a phone bot gets it: with the demonstrations, which DSPy would send apart."""
     if not playbook.demonstrations:
-        return version.prompt
+        return prompt
     turns = [
         "\n".join([*(f"Caller: {text}" for text in each.inputs.values()),
                    *(f"You: {text}" for text in each.outputs.values())])
         for each in playbook.demonstrations
     ]  # fmt: skip
-    return "\n\n".join([version.prompt, "Examples of good replies:", *turns])
+    return "\n\n".join([prompt, "Examples of good replies:", *turns])
 
 
 # -------------------------------------------------------------------- rolling back
@@ -330,19 +437,15 @@ class RollbackWork:
 
     def __init__(self, job_id: UUID) -> None:
         self._job_id = job_id
+        self._is_as_before = True
 
     async def run(self, job: JobRun) -> None:
         async with job.resources.unit_of_work(readonly=True) as uow:
             deployment = await self._deployment(uow)
+            below = await uow.deployments.standing(deployment.agent_id, below=deployment.id)
         if deployment.target is DeploymentTarget.VAPI and deployment.snapshot is not None:
-            snapshot = Snapshot.from_json(job.resources.vault.decrypt_json(deployment.snapshot))
-            assert deployment.target_id is not None
-            async with job.step() as uow:
-                await _unsettle(uow, deployment.agent_id)
-            async with _saying_what_is_unsure(job, deployment.agent_id):
-                await job.resources.vapi.rollback(
-                    deployment.target_id, snapshot, force=bool(job.parameters.get("force"))
-                )
+            there = await _take_back(job, deployment, deployment.snapshot)
+            self._is_as_before = there is not None and _is_of(job, below, there)
 
     async def completed(self, uow: UnitOfWork) -> None:
         deployment = await self._deployment(uow)
@@ -353,8 +456,8 @@ class RollbackWork:
         standing = await uow.deployments.standing(agent.id)
         agent.current_version = restored.number
         agent.deployed_version = restored.number if standing is not None else None
-        is_live = standing is not None
-        await _let_stand(uow, agent, AgentStatus.LIVE if is_live else AgentStatus.DEV)
+        await _let_stand(uow, agent, self._status(standing))
+        await _outdate_comparison(uow, agent)
         uow.publish(events.deployment_rolled_back(deployment, version=restored.number))
 
     async def failed(self, uow: UnitOfWork, error: dict[str, Any]) -> None:
@@ -366,20 +469,52 @@ class RollbackWork:
     async def cancelled(self, uow: UnitOfWork) -> None:
         await self.failed(uow, {"code": "job_cancelled", "detail": "The rollback was cancelled."})
 
+    def _status(self, standing: Deployment | None) -> AgentStatus:
+        """Somebody may have written there between two deployments: that came back, and not ours."""
+        if standing is None:
+            return AgentStatus.DEV
+        return AgentStatus.LIVE if self._is_as_before else AgentStatus.ERROR
+
     async def _deployment(self, uow: UnitOfWork) -> Deployment:
         deployment = await uow.deployments.undone_by(self._job_id)
         assert deployment is not None
         return deployment
 
 
+async def _take_back(job: JobRun, deployment: Deployment, sealed: bytes) -> JsonObject | None:
+    """The assistant with our change taken back; None when Vapi no longer has it, and forced."""
+    assert deployment.target_id is not None
+    is_forced = bool(job.parameters.get("force"))
+    async with job.step() as uow:
+        await _unsettle(uow, deployment.agent_id)
+    try:
+        async with _saying_what_is_unsure(job, deployment.agent_id, deployment.target_id):
+            undone = await job.resources.vapi.rollback(
+                deployment.target_id, _snapshot(job, sealed), force=is_forced
+            )
+    except AssistantGoneError:
+        if not is_forced:
+            raise
+        log.warning("deployment_given_up", assistant_id=deployment.target_id)
+        return None
+    return undone.assistant
+
+
+def _is_of(job: JobRun, below: Deployment | None, there: JsonObject) -> bool:
+    """True when the assistant says what this deployment has put there."""
+    if below is None or below.snapshot is None:
+        return False
+    return is_live(there, _snapshot(job, below.snapshot).deployed)
+
+
+async def _version_before(uow: UnitOfWork, deployment: Deployment) -> AgentVersion:
+    return await uow.agents.version_by_id(deployment.previous_version_id or deployment.version_id)
+
+
 async def _restore_version(uow: UnitOfWork, agent: Agent, deployment: Deployment) -> AgentVersion:
     """What was in force before becomes the newest version: history is never rewritten."""
     undone = await uow.agents.version_by_id(deployment.version_id)
-    previous = (
-        await uow.agents.version_by_id(deployment.previous_version_id)
-        if deployment.previous_version_id is not None
-        else undone
-    )
+    previous = await _version_before(uow, deployment)
     return await add_version(
         uow,
         agent,

@@ -8,6 +8,7 @@ from mission_control.api.drift import service
 from mission_control.api.drift.errors import AgentMovedError, NoAssistantError, NotComparedError
 from mission_control.api.drift.schemas import DriftPage, DriftRead
 from mission_control.api.problems import refusals
+from mission_control.core.encryption import SecretUnreadableError
 from mission_control.core.errors import NotFoundError
 from mission_control.data.pages import CursorError
 from mission_control.integrations.errors import (
@@ -36,7 +37,7 @@ async def get_drift(uow: ReadOnlyUow, agent_id: AgentId) -> DriftRead:
     summary="Compare an agent with its assistant now",
     responses=refusals(
         NotFoundError, NoAssistantError, AgentMovedError, DeploymentRunningError,
-        AssistantNameAmbiguousError, IntegrationUnavailableError, IntegrationCredentialsError,
+        SecretUnreadableError, AssistantNameAmbiguousError, IntegrationUnavailableError, IntegrationCredentialsError,
         IntegrationNotFoundError, IntegrationContractError, IntegrationRateLimitedError,
     ),
 )  # fmt: skip

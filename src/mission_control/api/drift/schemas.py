@@ -25,8 +25,8 @@ class DriftField(BaseModel):
 class DriftRead(BaseModel):
     """The latest comparison of an agent with its assistant.
 
-    State `unknown`: Vapi could not be asked, `error` says why, and `fields` are those of
-    `compared_at`, when it last could.
+    State `unknown`: Vapi could not be asked, or was not yet since a deployment; `error` says which,
+    and `fields` are those of `compared_at`, when it last answered.
     """
 
     agent_id: str

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import structlog
@@ -17,7 +17,7 @@ from mission_control.api.jobs.service import describe
 from mission_control.api.resources import Resources
 from mission_control.core.clock import utc_now
 from mission_control.core.encryption import Vault
-from mission_control.core.errors import MissionControlError
+from mission_control.core.errors import MissionControlError, NotFoundError
 from mission_control.core.words import AgentType, DriftState
 from mission_control.data.agents import Agent
 from mission_control.data.deployments import Deployment
@@ -87,39 +87,47 @@ async def check_agent(resources: Resources, agent_id: str) -> DriftRead:
 
 async def check_all(resources: Resources) -> int:
     """Compare every agent that has an assistant; returns how many could be. Vapi is asked once."""
-    async with resources.unit_of_work(readonly=True) as uow:
-        agents = await uow.agents.phone_bots()
-    if not agents:
+    # Our side first: what is deployed while Vapi answers must not look like somebody's change.
+    ours = await _registries(resources)
+    if not ours:
         return 0
     try:
         there = await resources.vapi.get_assistants()
     except IntegrationError as error:
         there = error
     compared = 0
-    for agent in agents:
+    for one in ours:
         try:
-            compared += await _check_one(resources, agent.id, there)
+            compared += await _check_one(resources, one, there)
         except Exception:
-            log.exception("drift_check_failed", agent_id=agent.id)
+            log.exception("drift_check_failed", agent_id=one.agent_id)
     return compared
 
 
-async def _check_one(
-    resources: Resources, agent_id: str, there: list[JsonObject] | IntegrationError
-) -> bool:
-    """False when there was nothing to compare, or nothing to compare it with."""
+async def _registries(resources: Resources) -> list[Registry]:
+    """Of every agent that has an assistant and is not being deployed: that says how it ends."""
+    found: list[Registry] = []
     async with resources.unit_of_work(readonly=True) as uow:
-        ours = await _registry(uow, await uow.agents.get(agent_id))
-    if ours.deploying is not None:
-        return False  # the deployment itself says how it ends
+        for agent in await uow.agents.phone_bots():
+            try:
+                found.append(await _registry(uow, agent))
+            except MissionControlError as error:
+                log.error("drift_check_failed", agent_id=agent.id, code=error.code)
+    return [one for one in found if one.deploying is None]
+
+
+async def _check_one(
+    resources: Resources, ours: Registry, there: list[JsonObject] | IntegrationError
+) -> bool:
+    """False when there was nothing to compare it with."""
     try:
         if isinstance(there, IntegrationError):
             raise there
         live = _among(there, ours)
         async with resources.unit_of_work() as uow:
             await _store(uow, resources.vault, ours, live)
-    except AgentMovedError:
-        return False  # the next check sees it as it is then
+    except (AgentMovedError, NotFoundError):
+        return False  # the next check sees it as it is then, if it is still there
     except MissionControlError as error:
         await _store_unanswered(resources, ours, error)
         return False
@@ -129,14 +137,15 @@ async def _check_one(
 async def _registry(uow: UnitOfWork, agent: Agent) -> Registry:
     version = await uow.agents.current(agent)
     running = await running_job(uow, agent.id)
+    standing = await uow.deployments.standing(agent.id)
     return Registry(
         agent_id=agent.id,
         name=agent.name,
         is_phone_bot=agent.type is AgentType.PHONE_BOT,
         assistant_id=agent.vapi_assistant_id,
         version_id=version.id,
-        here=prompts_of(version),
-        standing=await uow.deployments.standing(agent.id),
+        here=prompts_of(version, standing.memories if standing is not None else None),
+        standing=standing,
         deploying=running.id if running is not None else None,
     )
 
@@ -168,46 +177,46 @@ def compare(
     here: OptimizedPrompts, snapshot: Snapshot | None, live: JsonObject
 ) -> list[DriftField]:
     """Every field that is not the same everywhere."""
+    is_deployed = snapshot is not None
+    meant = with_prompts(snapshot.assistant, snapshot.deployed) if snapshot is not None else {}
+    prompt = _Sides(here["system"], live_prompt(meant), live_prompt(live))
+    fields = [_field(SYSTEM, prompt, is_deployed=is_deployed)]
     first_message = here.get("first_message")
-    deployed = snapshot.deployed if snapshot is not None else None
-    is_ours = first_message is not None or bool(deployed and deployed.get("first_message"))
-    fields = [_field(SYSTEM, here["system"], deployed and deployed["system"], live_prompt(live))]
+    is_ours = first_message is not None or (
+        snapshot is not None and snapshot.deployed.get("first_message") is not None
+    )
     if is_ours:
-        before = _deployed_first_message(snapshot)
+        before = live_first_message(meant)
         stance = first_message if first_message is not None else before
-        fields.append(_field(FIRST_MESSAGE, stance, before, live_first_message(live)))
-    if snapshot is not None:
-        meant = with_prompts(snapshot.assistant, snapshot.deployed)
+        greeting = _Sides(stance, before, live_first_message(live))
+        fields.append(_field(FIRST_MESSAGE, greeting, is_deployed=is_deployed))
+    if is_deployed:
         paths = differences_elsewhere(meant, live, first_message=is_ours)
         fields += [DriftField(field=path, state=DriftState.CHANGED_IN_VAPI) for path in paths]
     return [field for field in fields if field.state is not DriftState.CLEAN]
 
 
-def _deployed_first_message(snapshot: Snapshot | None) -> str | None:
-    """As it was when we had deployed, whoever had written it."""
-    if snapshot is None:
-        return None
-    return live_first_message(with_prompts(snapshot.assistant, snapshot.deployed))
+class _Sides(NamedTuple):
+    """One text: as our version has it, as it was when we had deployed, as it is at Vapi."""
+
+    here: str | None
+    deployed: str | None
+    live: str | None
 
 
-def _field(name: str, here: str | None, deployed: str | None, live: str | None) -> DriftField:
-    return DriftField(
-        field=name,
-        state=_state(here, deployed, live),
-        here=_storable(here),
-        deployed=_storable(deployed),
-        live=_storable(live),
-    )
+def _field(name: str, sides: _Sides, *, is_deployed: bool) -> DriftField:
+    texts = {side: _storable(text) for side, text in sides._asdict().items()}
+    return DriftField(field=name, state=_state(sides, is_deployed=is_deployed), **texts)
 
 
-def _state(here: str | None, deployed: str | None, live: str | None) -> DriftState:
-    if here == live:
+def _state(sides: _Sides, *, is_deployed: bool) -> DriftState:
+    if sides.here == sides.live:
         return DriftState.CLEAN  # whoever moved, they agree
-    if deployed is None:
+    if not is_deployed:
         return DriftState.NEVER_DEPLOYED
-    if live == deployed:
+    if sides.live == sides.deployed:
         return DriftState.CHANGED_HERE
-    return DriftState.CHANGED_IN_VAPI if here == deployed else DriftState.BOTH
+    return DriftState.CHANGED_IN_VAPI if sides.here == sides.deployed else DriftState.BOTH
 
 
 def overall(states: Iterable[DriftState]) -> DriftState:
@@ -253,6 +262,8 @@ async def _store_unanswered(
     log.warning("drift_unknown", agent_id=ours.agent_id, code=error.code)
     async with resources.unit_of_work() as uow:
         agent = await uow.agents.get_locked(ours.agent_id)
+        if agent.vapi_assistant_id != ours.assistant_id:
+            return  # it is linked to another one now, which nobody has asked for yet
         known = await uow.drift_checks.find(agent.id)
         assistant_id = ours.assistant_id or (known.assistant_id if known is not None else None)
         if assistant_id is None:

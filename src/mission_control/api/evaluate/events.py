@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from mission_control.core.events import Event
+from mission_control.core.money import plain
 from mission_control.data.evaluations import Evaluation, ScenarioResult
 
 
@@ -46,7 +47,7 @@ def evaluation_completed(evaluation: Evaluation) -> Event:
         passed=evaluation.passed,
         failed=evaluation.failed,
         errors=evaluation.errors,
-        cost_usd=str(evaluation.cost_usd) if evaluation.cost_usd is not None else None,
+        cost_usd=plain(evaluation.cost_usd) if evaluation.cost_usd is not None else None,
     )
 
 

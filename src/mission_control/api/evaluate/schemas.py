@@ -1,7 +1,6 @@
 """Wire shapes of evaluations."""
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -9,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mission_control.api.agents.schemas import VersionNumber
 from mission_control.api.jobs.schemas import ErrorRead
+from mission_control.core.money import Money
 from mission_control.core.words import EvaluationPurpose, RunStatus, ScenarioStatus
 
 ModelName = Annotated[
@@ -61,7 +61,7 @@ class EvaluationRead(BaseModel):
     latency_p95_ms: float | None
     input_tokens: int
     output_tokens: int
-    cost_usd: Decimal | None = Field(description="null: unpriced", examples=["0.00421300"])
+    cost_usd: Money | None = Field(description="null: unpriced", examples=["0.00421300"])
     error: ErrorRead | None
     created_at: datetime
     started_at: datetime | None
@@ -81,7 +81,7 @@ class ScenarioResultRead(BaseModel):
     latency_ms: float
     input_tokens: int
     output_tokens: int
-    cost_usd: Decimal | None
+    cost_usd: Money | None
     error_kind: str | None
     error_detail: str | None
 

@@ -1,7 +1,6 @@
 """Wire shapes of executions."""
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -10,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from mission_control.api.agents.schemas import VersionNumber
 from mission_control.api.evaluate.schemas import ModelName
 from mission_control.api.jobs.schemas import ErrorRead
+from mission_control.core.agent_context import MemoryRecord
+from mission_control.core.money import Money
 from mission_control.core.words import ExecutionStatus
 
 # PostgreSQL stores no text that holds NUL.
@@ -43,7 +44,10 @@ class ExecutionRead(BaseModel):
     latency_ms: float | None
     input_tokens: int
     output_tokens: int
-    cost_usd: Decimal | None = Field(description="null: unpriced")
+    cost_usd: Money | None = Field(description="null: unpriced")
+    memories: MemoryRecord | None = Field(
+        description="Exactly what of the memory it saw; null: the agent has no context"
+    )
     error: ErrorRead | None
     created_at: datetime
 

@@ -4,6 +4,8 @@ from uuid import uuid4
 
 import structlog
 
+from mission_control.api import agent_memory
+from mission_control.api.agent_memory import AgentMemory
 from mission_control.api.agents.service import playbook_of
 from mission_control.api.evaluate.service import money
 from mission_control.api.execute.errors import InputMismatchError
@@ -11,6 +13,8 @@ from mission_control.api.execute.schemas import ExecutionCreate, ExecutionPage, 
 from mission_control.api.jobs.service import describe
 from mission_control.api.language_models import task_model
 from mission_control.api.resources import Resources
+from mission_control.core.agent_context import place
+from mission_control.core.playbook import Playbook
 from mission_control.core.words import ExecutionStatus
 from mission_control.data.agents import AgentVersion
 from mission_control.data.executions import Execution
@@ -35,7 +39,11 @@ async def execute(resources: Resources, agent_id: str, request: ExecutionCreate)
     compiled = await resources.superoptix.compile_agent(program)
     _refuse_mismatch(request.input, compiled.inputs)
     model = task_model(resources.settings, playbook.language_model, override=request.model)
+    memory = await agent_memory.load(resources, agent_id)
+    if memory is not None:
+        program = program_of(_remembering(playbook, version.prompt, memory))
     execution = _new(version, request, model=model.name)
+    execution.memories = memory.record() if memory is not None else None
     failure: SuperOptiXError | None = None
     try:
         ran = await resources.superoptix.run_agent(program, request.input, model=model)
@@ -54,6 +62,11 @@ async def execute(resources: Resources, agent_id: str, request: ExecutionCreate)
             failure.message, kind=failure.kind, execution_id=str(execution.id)
         ) from failure
     return _read(execution, version.number)
+
+
+def _remembering(playbook: Playbook, prompt: str, memory: AgentMemory) -> Playbook:
+    """The playbook with the memory in its prompt, which is then no longer left to SuperOptiX."""
+    return playbook.model_copy(update={"prompt": place(prompt, memory.text)})
 
 
 def _refuse_mismatch(given: dict[str, str], expected: list[str]) -> None:

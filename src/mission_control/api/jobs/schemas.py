@@ -15,6 +15,9 @@ class ErrorRead(BaseModel):
     code: str = Field(examples=["superoptix_failed"])
     detail: str = Field(examples=["The model refused the credentials. Nothing was scored."])
     kind: str | None = Field(default=None, examples=["auth"])
+    changed: list[str] | None = Field(
+        default=None, description="Fields that somebody else changed.", examples=[["system"]]
+    )
 
 
 class JobLinks(BaseModel):

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 from uuid import UUID, uuid4
 
 import structlog
@@ -43,6 +43,7 @@ NEVER_STARTED_AFTER = timedelta(seconds=10)
 # Once begun, these change something outside: they end where it is known what is there.
 NEVER_HALF_DONE = (JobKind.DEPLOY, JobKind.ROLLBACK)
 MAX_ATTEMPTS_WITHOUT_PROGRESS = 5
+MOST_CHANGED = 50  # names of fields in one error
 
 
 # -------------------------------------------------------------------- asking for work
@@ -321,6 +322,8 @@ def describe(error: MissionControlError) -> dict[str, Any]:
     described: dict[str, Any] = {"code": error.code, "detail": error.message}
     if isinstance(error, SuperOptiXError):
         described["kind"] = error.kind
+    if isinstance(changed := error.fields.get("changed"), list):
+        described["changed"] = cast("list[str]", changed)[:MOST_CHANGED]
     return json.loads(json.dumps(described))
 
 

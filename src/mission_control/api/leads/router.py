@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
 
-from mission_control.api.deps import CursorQuery, Held, Limit, ReadOnlyUow
+from mission_control.api.deps import NO_NUL, CursorQuery, Held, Limit, ReadOnlyUow
 from mission_control.api.leads import service
 from mission_control.api.leads.errors import (
     LeadFilterUnknownError,
@@ -58,9 +58,15 @@ async def list_leads(
     cursor: CursorQuery = None,
     search: Annotated[
         str | None,
-        Query(max_length=200, description="Words of a name, a number or a mail address."),
+        Query(
+            max_length=200,
+            pattern=NO_NUL,
+            description="Words of a name, a number or a mail address.",
+        ),
     ] = None,
-    status: Annotated[str | None, Query(max_length=200, description="Id or label.")] = None,
+    status: Annotated[
+        str | None, Query(max_length=200, pattern=NO_NUL, description="Id or label.")
+    ] = None,
 ) -> LeadPage:
     """What is mirrored of Close; it answers while Close does not.
 

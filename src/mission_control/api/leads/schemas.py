@@ -1,12 +1,21 @@
 """Wire shapes of leads."""
 
+import json
 from datetime import datetime
-from decimal import Decimal
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
+from mission_control.core.money import Money
 from mission_control.core.words import CallEnding, CallSource, LeadMatch
 
 CLOSE_ID = r"^[A-Za-z0-9_-]{1,64}$"
@@ -75,7 +84,7 @@ class LeadCall(BaseModel):
     ended_reason: str | None
     ending: CallEnding | None = Field(description="null: it has not ended yet")
     success: bool | None
-    cost_usd: Decimal | None = Field(description="null: unpriced")
+    cost_usd: Money | None = Field(description="null: unpriced")
     customer_number: str | None
     summary: str | None
     matched_by: LeadMatch = Field(description="How it was found to belong to this lead.")
@@ -127,6 +136,12 @@ class LeadUpdate(BaseModel):
         description="null unsets. A field that holds several values takes "
         '`{"add": value}`, `{"remove": value}` or `{"replace": [values]}` only.',
     )
+
+    @field_validator("custom")
+    @classmethod
+    def _must_be_json(cls, custom: dict[str, JsonValue] | None) -> dict[str, JsonValue] | None:
+        json.dumps(custom, allow_nan=False)  # what reads bodies takes `NaN` and `1e400`
+        return custom
 
     @model_validator(mode="after")
     def _must_change_something(self) -> "LeadUpdate":

@@ -17,6 +17,7 @@ from mission_control.api.close_walks import (
     walk_calls,
     walk_leads,
 )
+from mission_control.api.jobs.service import describe
 from mission_control.api.leads.errors import (
     LeadFilterUnknownError,
     LeadMirrorBehindError,
@@ -39,6 +40,7 @@ from mission_control.api.mirroring import SyncReport, unreported
 from mission_control.api.queue import send_hint
 from mission_control.api.resources import Resources
 from mission_control.core.clock import utc_now
+from mission_control.core.phone_numbers import e164
 from mission_control.core.words import CallSource, LeadMatch
 from mission_control.data.calls import Call
 from mission_control.data.leads import Lead, LeadField, LeadFilter
@@ -48,9 +50,10 @@ from mission_control.data.unit_of_work import DatabaseUnavailableError, UnitOfWo
 from mission_control.integrations.close_errors import (
     LeadFieldAmbiguousError,
     LeadFieldUnknownError,
+    TooManyLeadsInADayError,
 )
 from mission_control.integrations.close_fields import PREFIX
-from mission_control.integrations.close_objects import CloseLead, JsonObject, e164
+from mission_control.integrations.close_objects import CloseLead, JsonObject
 from mission_control.integrations.errors import IntegrationError
 
 log = structlog.get_logger(__name__)
@@ -62,6 +65,8 @@ FIELDS_AGE = timedelta(hours=1)
 FOLLOW_HINTS = "leads.follow_hints"
 MOST_HINTS = 1_000  # past that the next reading of what has changed is quicker
 NOT_A_FILTER = {"search", "status", "limit", "cursor"}
+
+Hints = dict[str, dict[str, int]]  # how often each id was named, by what it is to be done with
 
 
 # -------------------------------------------------------------------- syncing
@@ -101,16 +106,20 @@ async def _read_all_that_is_due(sync: CloseSync) -> None:
     await catch_up(sync, min(since))
     if lead_walk is not None:
         await reconcile_leads(lead_walk)
-    await _note_complete(sync, began, walks)
+    missing = await _note_complete(sync, began, walks)
+    if missing:
+        raise TooManyLeadsInADayError(missing)
 
 
 def _is_due(state: SyncState) -> bool:
     """Whether everything has to be read: never done, begun and not ended, or too long ago."""
     until = state.complete_until
-    return bool(state.position) or until is None or utc_now() - until > LONGEST_GAP
+    return "walk" in state.position or until is None or utc_now() - until > LONGEST_GAP
 
 
-async def _note_complete(sync: CloseSync, until: datetime, walks: Sequence[Walk] = ()) -> None:
+async def _note_complete(sync: CloseSync, until: datetime, walks: Sequence[Walk] = ()) -> list[str]:
+    """Returns the days of which leads are missing: what is read to its end is not always all."""
+    missing: list[str] = []
     ended = {walk.id for walk in walks}
     async with sync.step() as uow:
         for name in (mirror.LEADS, mirror.CALLS):
@@ -118,14 +127,18 @@ async def _note_complete(sync: CloseSync, until: datetime, walks: Sequence[Walk]
             walk = state.position.get("walk")
             if walk is not None and walk not in ended:
                 continue  # somebody else's, and still going on
-            state.position, state.error = {}, None
+            out_of_reach: list[str] = state.position.get("missing", [])
+            state.position = {"missing": out_of_reach} if out_of_reach else {}
+            state.error = describe(TooManyLeadsInADayError(out_of_reach)) if out_of_reach else None
             state.complete_until = max(until, state.complete_until or until)
+            missing += out_of_reach
+    return missing
 
 
 async def _note_error(sync: CloseSync, error: IntegrationError) -> None:
     async with sync.step() as uow:
         state = await uow.sync_states.of(mirror.LEADS)
-        state.error = {"code": error.code, "detail": error.message}
+        state.error = describe(error)
 
 
 async def poll_close(resources: Resources) -> None:
@@ -179,10 +192,10 @@ async def take_close_event(resources: Resources, event: JsonObject) -> None:
         if not any(named.values()):
             return
         state = await uow.sync_states.of(mirror.HINTS)
-        hints = {name: list(state.position.get(name, [])) for name in named}
+        hints: Hints = {name: dict(state.position.get(name, {})) for name in named}
         for name, found in named.items():
-            if found is not None and found not in hints[name] and len(hints[name]) < MOST_HINTS:
-                hints[name].append(found)
+            if found is not None and (found in hints[name] or len(hints[name]) < MOST_HINTS):
+                hints[name][found] = hints[name].get(found, 0) + 1
         if not any(state.position.values()):  # else somebody is on the way already
             uow.after_commit(lambda: send_hint(FOLLOW_HINTS))
         state.position = hints
@@ -192,22 +205,28 @@ async def follow_hints(resources: Resources) -> None:
     """Read again what webhooks have named. What cannot be read now stays named."""
     async with resources.unit_of_work(readonly=True) as uow:
         state = await uow.sync_states.seen(mirror.HINTS)
-    hints: dict[str, list[str]] = state.position if state is not None else {}
+    hints: Hints = state.position if state is not None else {}
     if not any(hints.values()):
         return
     sync = CloseSync(resources, unreported)
     await read_again(
         sync,
-        lead_ids=hints.get("leads", []),
-        call_ids=hints.get("calls", []),
-        gone_ids=hints.get("gone", []),
+        lead_ids=[*hints.get("leads", {})],
+        call_ids=[*hints.get("calls", {})],
+        gone_ids=[*hints.get("gone", {})],
     )
     async with sync.step() as uow:
         now = await uow.sync_states.of(mirror.HINTS)
         now.position = {
-            name: [one for one in named if one not in set(hints.get(name, []))]
-            for name, named in now.position.items()
+            name: _named_since(named, hints.get(name, {})) for name, named in now.position.items()
         }
+        if any(now.position.values()):
+            uow.after_commit(lambda: send_hint(FOLLOW_HINTS))
+
+
+def _named_since(named: Mapping[str, int], read: Mapping[str, int]) -> dict[str, int]:
+    """What was named while it was being read has changed again, perhaps after we looked."""
+    return {one: times for one, times in named.items() if read.get(one) != times}
 
 
 # -------------------------------------------------------------------- listing
@@ -246,7 +265,9 @@ async def list_leads(
 def custom_filters(query: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     """Raises LeadFilterUnknownError."""
     unknown = [
-        name for name, _ in query if name not in NOT_A_FILTER and not name.startswith(PREFIX)
+        name
+        for name, value in query
+        if "\x00" in value or (name not in NOT_A_FILTER and not name.startswith(PREFIX))
     ]
     if unknown:
         raise LeadFilterUnknownError(unknown)

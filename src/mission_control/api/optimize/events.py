@@ -3,6 +3,7 @@
 from typing import Any
 
 from mission_control.core.events import Event
+from mission_control.core.money import plain
 from mission_control.data.optimizations import Optimization, Trial
 
 
@@ -72,7 +73,7 @@ def optimization_cancelled(optimization: Optimization, *, candidate_version: int
 
 
 def _money(optimization: Optimization) -> str | None:
-    return str(optimization.cost_usd) if optimization.cost_usd is not None else None
+    return plain(optimization.cost_usd) if optimization.cost_usd is not None else None
 
 
 def _event(name: str, optimization: Optimization, **data: Any) -> Event:

@@ -1,7 +1,6 @@
 """Wire shapes of optimizations."""
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -9,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mission_control.api.evaluate.schemas import ModelName
 from mission_control.api.jobs.schemas import ErrorRead
+from mission_control.core.money import Money
 from mission_control.core.words import Level, OptimizerName, RunStatus, Verdict
 
 
@@ -40,7 +40,7 @@ class TrialRead(BaseModel):
     validation_score: float | None
     sample_score: float | None
     metric_calls: int
-    cost_usd: Decimal | None
+    cost_usd: Money | None
     diff: str = Field(description="Against its parent.")
     created_at: datetime
 
@@ -67,7 +67,7 @@ class OptimizationRead(BaseModel):
     metric_calls_budget: int | None
     input_tokens: int
     output_tokens: int
-    cost_usd: Decimal | None = Field(description="null: unpriced, or not known yet")
+    cost_usd: Money | None = Field(description="null: unpriced, or not known yet")
     verdict: Verdict | None
     improvement_pct: float | None = Field(
         description="Difference in pass rate on the test split, in points; null until measured."

@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from datetime import timedelta
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +13,8 @@ from mission_control.api.calls.service import sync_vapi_calls
 from mission_control.api.jobs import service as jobs
 from mission_control.api.jobs.service import JobRun
 from mission_control.api.leads.service import sync_close
-from mission_control.api.mirroring import SyncReport
+from mission_control.api.memory_mirror import STATE as MEMORY_STATE
+from mission_control.api.memory_mirror import ServersReport, sync_memory
 from mission_control.api.resources import Resources
 from mission_control.api.sync import events
 from mission_control.api.sync.errors import SyncIncompleteError
@@ -36,24 +37,32 @@ FIRST_SYNC_AGAIN = timedelta(minutes=30)
 MIRRORS: dict[SyncSystem, tuple[str, ...]] = {
     SyncSystem.VAPI: ("vapi.calls",),
     SyncSystem.CLOSE: ("close.leads", "close.calls"),
-    SyncSystem.MEMORY: (),
+    SyncSystem.MEMORY: (MEMORY_STATE,),
 }
+EVERYTHING = tuple(SyncSystem)
 
 # Returns how many rows here have changed, by what they are.
-Reading = Callable[[Resources, SyncReport], Awaitable[Mapping[str, int]]]
+Reading = Callable[[Resources, ServersReport], Awaitable[Mapping[str, int]]]
 READINGS: dict[SyncSystem, Reading] = {
     SyncSystem.VAPI: sync_vapi_calls,
     SyncSystem.CLOSE: sync_close,
+    SyncSystem.MEMORY: sync_memory,
 }
 
 
 # -------------------------------------------------------------------- asking
 
 
-async def request_sync(uow: UnitOfWork, *, idempotency_key: str | None) -> Job:
-    """Promise to read every system. While one sync runs, asking again returns that one."""
+async def request_sync(
+    uow: UnitOfWork, *, idempotency_key: str | None, systems: Sequence[SyncSystem] = EVERYTHING
+) -> Job:
+    """Promise to read these systems. While a sync of them runs, asking again returns that one."""
     await uow.sync_states.of(EXCLUSIVE_KEY)  # locked: two who ask at once get the same job
     parameters: dict[str, Any] = {"sync": True}
+    exclusive_key = EXCLUSIVE_KEY
+    if tuple(systems) != EVERYTHING:
+        parameters["systems"] = [each.value for each in systems]
+        exclusive_key = _exclusive_key(systems)
     asked_before = await jobs.repeated(
         uow,
         idempotency_key=idempotency_key,
@@ -62,24 +71,31 @@ async def request_sync(uow: UnitOfWork, *, idempotency_key: str | None) -> Job:
         parameters=parameters,
     )
     running = asked_before or await uow.jobs.holding(EXCLUSIVE_KEY)
+    running = running or await uow.jobs.holding(exclusive_key)
     return running or await jobs.submit(
         uow,
         kind=JobKind.SYNC,
         agent_id=None,
         parameters=parameters,
         idempotency_key=idempotency_key,
-        exclusive_key=EXCLUSIVE_KEY,
+        exclusive_key=exclusive_key,
     )
+
+
+def _exclusive_key(systems: Sequence[SyncSystem]) -> str:
+    return ":".join([EXCLUSIVE_KEY, *systems])
 
 
 async def request_first_sync(uow: UnitOfWork) -> Job | None:
     """The sync that nobody had to ask for: of what was never read to the end. None if all was."""
     states = {state.name: state for state in await uow.sync_states.all()}
-    needed = [name for names in MIRRORS.values() for name in names]
+    # A memory server that is gone for good is no reason to read the others again and again.
+    needed = [name for names in MIRRORS.values() for name in names if name != MEMORY_STATE]
     if all(name in states and states[name].complete_until is not None for name in needed):
         return None
     last = await uow.jobs.latest_of_kind(JobKind.SYNC)
-    if last is not None and last.created_at > utc_now() - FIRST_SYNC_AGAIN:
+    is_of_all = last is not None and "systems" not in last.parameters
+    if last is not None and is_of_all and last.created_at > utc_now() - FIRST_SYNC_AGAIN:
         return None  # it runs, or it was cancelled or failed a moment ago
     return await request_sync(uow, idempotency_key=None)
 
@@ -94,8 +110,9 @@ class SyncWork:
         self._job_id = job_id
 
     async def run(self, job: JobRun) -> None:
-        notes = _Notes(job, await self._noted(job))
-        await together(*(_read(job.resources, system, notes) for system in SyncSystem))
+        systems = [SyncSystem(name) for name in job.parameters.get("systems", EVERYTHING)]
+        notes = _Notes(job, systems, await self._noted(job))
+        await together(*(_read(job.resources, system, notes) for system in systems))
         failed = notes.failed()
         if failed:
             raise SyncIncompleteError(failed)
@@ -123,8 +140,15 @@ async def _read(resources: Resources, system: SyncSystem, notes: "_Notes") -> No
         await notes.write(system, status=SyncStatus.SKIPPED)
         return
 
-    async def report(*, phase: str, done: int, total: int | None) -> None:
-        await notes.report(system, phase=phase, done=done, total=total)
+    async def report(
+        *,
+        phase: str,
+        done: int,
+        total: int | None,
+        servers: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
+        by_server = {"servers": servers} if servers is not None else {}
+        await notes.report(system, phase=phase, done=done, total=total, **by_server)
 
     await notes.write(system, status=SyncStatus.RUNNING)
     try:
@@ -138,11 +162,13 @@ async def _read(resources: Resources, system: SyncSystem, notes: "_Notes") -> No
 class _Notes:
     """The job's progress: what is known of each system, written down now and then."""
 
-    def __init__(self, job: JobRun, noted: dict[str, dict[str, Any]]) -> None:
+    def __init__(
+        self, job: JobRun, systems: Sequence[SyncSystem], noted: dict[str, dict[str, Any]]
+    ) -> None:
         self._job = job
         self._systems = {
             system.value: noted.get(system.value, {"status": SyncStatus.WAITING})
-            for system in SyncSystem
+            for system in systems
         }
         self._written_at = 0.0
         self._lock = asyncio.Lock()
@@ -175,6 +201,7 @@ class _Notes:
 async def read_sync(uow: UnitOfWork, settings: Settings) -> SyncRead:
     """What is mirrored of each system, and the sync that runs."""
     job = await uow.jobs.holding(EXCLUSIVE_KEY)
+    job = job or await uow.jobs.holding(_exclusive_key([SyncSystem.MEMORY]))
     progress: dict[str, Any] = job.progress.get("systems", {}) if job is not None else {}
     states = {state.name: state for state in await uow.sync_states.all()}
     counts = await _counts(uow)
@@ -202,7 +229,14 @@ async def _counts(uow: UnitOfWork) -> dict[SyncSystem, dict[str, int]]:
             "leads": await uow.leads.count(),
             "calls": await uow.calls.count(CallSource.CLOSE),
         },
+        SyncSystem.MEMORY: await _memory_counts(uow),
     }
+
+
+async def _memory_counts(uow: UnitOfWork) -> dict[str, int]:
+    """What each memory server held when it was last read to the end."""
+    state = await uow.sync_states.seen(MEMORY_STATE)
+    return dict(state.position.get("servers", {})) if state is not None else {}
 
 
 def _system(
@@ -213,7 +247,7 @@ def _system(
     counts: dict[str, int],
     stand_in: bool,
 ) -> SystemSync:
-    until = [state.complete_until if state is not None else None for state in states]
+    until = [_complete_until(state) for state in states]
     known = [moment for moment in until if moment is not None]
     complete_until = min(known) if known and len(known) == len(until) else None
     error = next((each.error for each in states if each is not None and each.error), None)
@@ -227,6 +261,11 @@ def _system(
             "error": (running or {}).get("error") or error,
         }
     )
+
+
+def _complete_until(state: SyncState | None) -> datetime | None:
+    # What the system itself keeps from us is missing, however often we read.
+    return None if state is None or state.position.get("missing") else state.complete_until
 
 
 def _status(system: SyncSystem, error: object, complete_until: object) -> SyncStatus:

@@ -9,6 +9,7 @@ from mission_control.api.queue import celery_app
 from mission_control.api.resources import Resources
 from mission_control.api.system.schemas import Component, ComponentState, Readiness, SystemStatus
 from mission_control.core.errors import MissionControlError
+from mission_control.integrations.memory.items import ServerState
 
 PROBE_SECONDS = 3.0
 
@@ -17,6 +18,7 @@ Probe = Callable[[Resources], Awaitable[str]]
 
 async def status(resources: Resources) -> SystemStatus:
     settings = resources.settings
+    memory = asyncio.ensure_future(_memory(resources))
     components = await asyncio.gather(
         _ask("database", _database, resources),
         _ask("redis", _redis, resources),
@@ -26,6 +28,7 @@ async def status(resources: Resources) -> SystemStatus:
         _ask("vapi", _vapi, resources, stand_in=settings.vapi_is_stand_in, failing="degraded"),
         _ask("close", _close, resources, stand_in=settings.close_is_stand_in, failing="degraded"),
     )
+    components += await memory
     states = {component.state for component in components}
     worst: ComponentState = (
         "down" if "down" in states else "degraded" if "degraded" in states else "ok"
@@ -103,6 +106,29 @@ async def _vapi(resources: Resources) -> str:
 async def _close(resources: Resources) -> str:
     await resources.close.check()
     return await _mirrored(resources, "close")
+
+
+async def _memory(resources: Resources) -> list[Component]:
+    """Every memory server is a part of its own, and none holds up another."""
+    started = time.perf_counter()
+    states = await resources.memory.look(within=PROBE_SECONDS)
+    took = round((time.perf_counter() - started) * 1000, 1)
+    return [
+        Component(
+            name=f"memory:{each.name}",
+            state="ok" if each.status == "connected" else "degraded",
+            stand_in=False,
+            detail=_memory_detail(each),
+            milliseconds=took,
+        )
+        for each in states
+    ]
+
+
+def _memory_detail(state: ServerState) -> str:
+    if state.status == "connected":
+        return f"{state.transport}, {len(state.tools)} tools"
+    return f"{state.status}: {state.reason or 'it did not say why'}"
 
 
 async def _mirrored(resources: Resources, system: str) -> str:

@@ -1,7 +1,7 @@
 """One memory server: a task that owns its connection, and calls that never wait longer than they may."""
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib import import_module
@@ -80,7 +80,10 @@ class MemoryServer:
     """
 
     def __init__(
-        self, configuration: ServerConfiguration, *, embedded: "MCPServer | None" = None
+        self,
+        configuration: ServerConfiguration,
+        *,
+        embedded: "MCPServer | Callable[[], MCPServer] | None" = None,
     ) -> None:
         self.configuration = configuration
         self._embedded = embedded
@@ -263,7 +266,7 @@ class MemoryServer:
             session = await asyncio.to_thread(_load_session)
             await session.hold(
                 self.configuration,
-                self._embedded,
+                await self._embedded_server(),
                 connection.wire,
                 on_connected=partial(self._settle, connection, limit),
                 leave=connection.leave,
@@ -274,6 +277,11 @@ class MemoryServer:
             limit.cancel()
             self._fail(connection, Diagnosis(Trouble.LOST, "was disconnected"))
             connection.leave.set()
+
+    async def _embedded_server(self) -> "MCPServer | None":
+        if callable(self._embedded):
+            self._embedded = await asyncio.to_thread(self._embedded)
+        return self._embedded
 
     def _settle(
         self, connection: _Connection, limit: asyncio.TimerHandle, session: "Session"

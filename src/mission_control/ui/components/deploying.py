@@ -35,9 +35,15 @@ def deploy_button(agent: AgentRead, version: int, verdict: Verdict | None, *, pa
             found = badges.VERDICTS[verdict][0].lower() if verdict else "not compared"
             st.warning(f"Version {version} was not shown to be better ({found}).")
             force = st.checkbox("Deploy it all the same", key=f"{page}_deploy_force")
+        with_memory = agent.type is AgentType.PHONE_BOT and st.checkbox(
+            "With what its context chooses of the memory, as it is now",
+            key=f"{page}_deploy_memory",
+        )
         if st.button("Deploy now", type="primary", key=f"{page}_deploy_now"):
             with refusals_shown():
-                job = api_client().deploy(agent.id, version=version, force=force)
+                job = api_client().deploy(
+                    agent.id, version=version, force=force, include_memory=with_memory
+                )
                 _follow(job, page=page)
 
 

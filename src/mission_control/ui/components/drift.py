@@ -5,6 +5,7 @@ import difflib
 import streamlit as st
 
 from mission_control.api.agents.schemas import AgentDetail, AgentRead, AgentUpdate
+from mission_control.api.deployments.errors import ComparedBeforeError
 from mission_control.api.drift.schemas import DriftField, DriftRead
 from mission_control.core.words import AgentType, DriftState
 from mission_control.ui.api_errors import ApiProblemError
@@ -98,6 +99,9 @@ def _head(found: DriftRead) -> None:
         f"{badges.drift(found.state)} &ensp;asked {figures.ago(found.checked_at)}, "
         f"assistant `{found.assistant_id}`"
     )
+    if found.error is not None and found.error.code == ComparedBeforeError.code:
+        st.info(found.error.detail)
+        return
     st.markdown(MEANING[found.state])
     if found.error is not None:
         st.warning(badges.plain(found.error.detail))

@@ -45,6 +45,24 @@ def sync_line(system: SyncSystem, *, key: str) -> SystemSync:
     return one
 
 
+def memory_sync_line(*, key: str) -> None:
+    """The same for the memory servers, which can be read without the other systems."""
+    found = api_client().syncs.read()
+    one = next(each for each in found.systems if each.system is SyncSystem.MEMORY)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        last = figures.ago(one.complete_until) if one.complete_until else "never"
+        st.markdown(f"Last synced {last}. {counted(one.counts)}")
+        if found.job_id is None and st.button(
+            "Sync now", key=f"{key}_sync", icon=":material/sync:"
+        ):
+            with refusals_shown():
+                st.session_state[f"{key}_synced"] = api_client().memory.sync().id
+                st.rerun()
+    if one.error is not None:
+        st.warning(f"The last sync was not whole. {badges.plain(one.error.detail)}")
+    _follow(found, key=key)
+
+
 def sync_button(found: SyncRead, *, key: str, label: str) -> None:
     """A button, or while a sync runs how far it is."""
     if found.job_id is None:
@@ -99,6 +117,9 @@ def _part(name: str, part: Mapping[str, Any]) -> None:
         st.markdown(f"{title} &ensp;{badges.plain(_why(part))}")
     else:
         st.markdown(f"{title} &ensp;{_changed(part)}")
+    servers: Mapping[str, Mapping[str, Any]] = part.get("servers") or {}
+    for server, reached in servers.items():
+        st.caption(f"{badges.plain(server)}: {reached['phase']}, {reached['count']:,} read")
 
 
 def _share(part: Mapping[str, Any]) -> float:

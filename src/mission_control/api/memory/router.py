@@ -1,0 +1,234 @@
+"""HTTP door of the memory."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Response
+
+from mission_control.api.deps import (
+    AgentId,
+    CursorQuery,
+    Held,
+    IdempotencyKey,
+    Limit,
+    OfAgent,
+    ReadOnlyUow,
+    Uow,
+)
+from mission_control.api.jobs.errors import IdempotencyKeyReusedError
+from mission_control.api.jobs.schemas import JobRead
+from mission_control.api.memory import service
+from mission_control.api.memory.errors import ContextChangedError
+from mission_control.api.memory.schemas import (
+    ContextExport,
+    ContextPreview,
+    ContextRead,
+    ContextVersionPage,
+    ContextWrite,
+    HybridRead,
+    MemoryCorrect,
+    MemoryCreate,
+    MemorySupersede,
+    SearchRead,
+    SearchRequest,
+    ServerList,
+    TemporalRead,
+    WrittenRead,
+)
+from mission_control.api.problems import refusals
+from mission_control.api.sync.service import request_sync
+from mission_control.core.errors import NotFoundError
+from mission_control.core.words import SyncSystem
+from mission_control.data.jobs import Job
+from mission_control.data.pages import CursorError
+from mission_control.integrations.errors import (
+    IntegrationAmbiguousError,
+    IntegrationRejectedError,
+    IntegrationUnavailableError,
+)
+from mission_control.integrations.memory.errors import (
+    MemoryOperationMissingError,
+    MemoryQueryError,
+    UnknownMemoryServerError,
+    UnknownTierError,
+)
+
+router = APIRouter(prefix="/api/memory", tags=["memory"])
+
+MemoryId = Annotated[
+    str, Path(max_length=300, pattern=r"^[^\x00]+$", description="Id of the memory at its server.")
+]
+Many = Annotated[int, Query(ge=1, le=5_000, description="How many items at the most: the newest.")]
+REFUSED = refusals(
+    UnknownMemoryServerError,
+    MemoryOperationMissingError,
+    IntegrationRejectedError,
+    IntegrationUnavailableError,
+    IntegrationAmbiguousError,
+)
+
+
+# -------------------------------------------------------------------- reading
+
+
+@router.get("/servers", summary="List the memory servers and their states")
+async def list_servers(held: Held) -> ServerList:
+    """As last known; `/api/system/status` asks them."""
+    return service.list_servers(held)
+
+
+@router.get(
+    "/temporal",
+    summary="What is remembered, now or at a time",
+    responses=refusals(UnknownTierError),
+)
+async def read_temporal(
+    held: Held,
+    tier: Annotated[
+        str,
+        Query(
+            max_length=20,
+            description="`all`, a kind (`fact`, `preference`, `context`) or an importance (1 to 3).",
+        ),
+    ] = "all",
+    as_of: Annotated[
+        datetime | None,
+        Query(
+            description="What was true then. Without an offset it is UTC.", examples=["2026-11-01"]
+        ),
+    ] = None,
+    agent_id: OfAgent = None,
+    limit: Many = 500,
+) -> TemporalRead:
+    """A silent server answers from its last snapshot, marked stale with its age."""
+    return await service.read_temporal(held, tier=tier, as_of=as_of, agent_id=agent_id, limit=limit)
+
+
+@router.get(
+    "/hybrid",
+    summary="Conversations and calls: the newest, or those that answer a query",
+    responses=refusals(MemoryQueryError),
+)
+async def read_hybrid(
+    held: Held,
+    query: Annotated[str | None, Query(max_length=10_000)] = None,
+    agent_id: OfAgent = None,
+    limit: Limit = 20,
+) -> HybridRead:
+    return await service.read_hybrid(held, query=query, agent_id=agent_id, limit=limit)
+
+
+@router.post(
+    "/search",
+    summary="Search everything that is remembered",
+    responses=refusals(MemoryQueryError),
+)
+async def search(held: Held, request: SearchRequest) -> SearchRead:
+    """One ranked answer: the same text once, with every place where it was found."""
+    return await service.search(held, request)
+
+
+@router.post(
+    "/sync",
+    status_code=202,
+    response_model=JobRead,
+    summary="Read what the memory servers hold",
+    responses=refusals(IdempotencyKeyReusedError),
+)
+async def sync(uow: Uow, response: Response, idempotency_key: IdempotencyKey = None) -> Job:
+    """A job with the progress, count and error of each server. It fails when one is not read wholly."""
+    job = await request_sync(uow, idempotency_key=idempotency_key, systems=(SyncSystem.MEMORY,))
+    response.headers["Location"] = f"/api/jobs/{job.id}"
+    return job
+
+
+# -------------------------------------------------------------------- writing
+
+
+@router.post("/memories", status_code=201, summary="Remember something", responses=REFUSED)
+async def add(held: Held, request: MemoryCreate) -> WrittenRead:
+    """Sent once: after `integration_ambiguous`, look before you repeat it."""
+    return await service.add(held, request)
+
+
+@router.post(
+    "/memories/{memory_id:path}/supersede",
+    status_code=201,
+    summary="Say what is true instead, from a time on",
+    responses=REFUSED,
+)
+async def supersede(held: Held, memory_id: MemoryId, request: MemorySupersede) -> WrittenRead:
+    return await service.supersede(held, memory_id, request)
+
+
+@router.post(
+    "/memories/{memory_id:path}/correct",
+    status_code=201,
+    summary="Say what was true all along",
+    responses=REFUSED,
+)
+async def correct(held: Held, memory_id: MemoryId, request: MemoryCorrect) -> WrittenRead:
+    return await service.correct(held, memory_id, request)
+
+
+# -------------------------------------------------------------------- what an agent is given
+
+
+@router.get(
+    "/context/{agent_id}",
+    summary="Show what of the memory an agent is given",
+    responses=refusals(NotFoundError),
+)
+async def read_context(held: Held, agent_id: AgentId) -> ContextRead:
+    return await service.read_context(held, agent_id)
+
+
+@router.put(
+    "/context/{agent_id}",
+    summary="Choose what of the memory an agent is given",
+    responses=refusals(NotFoundError, ContextChangedError),
+)
+async def write_context(held: Held, agent_id: AgentId, request: ContextWrite) -> ContextRead:
+    """Makes a new version. From then on every execution loads it, at `{{memory}}` in the prompt."""
+    return await service.write_context(held, agent_id, request)
+
+
+@router.delete(
+    "/context/{agent_id}",
+    status_code=204,
+    summary="Give an agent nothing of the memory",
+    responses=refusals(NotFoundError),
+)
+async def reset_context(uow: Uow, agent_id: AgentId) -> None:
+    """The versions stay in the history."""
+    await service.reset_context(uow, agent_id)
+
+
+@router.post(
+    "/context/{agent_id}/preview",
+    summary="Show what a choice would load, without saving it",
+    responses=refusals(NotFoundError),
+)
+async def preview_context(held: Held, agent_id: AgentId, request: ContextPreview) -> ContextRead:
+    return await service.preview_context(held, agent_id, request.settings)
+
+
+@router.get(
+    "/context/{agent_id}/versions",
+    summary="List the versions of an agent's context, newest first",
+    responses=refusals(NotFoundError, CursorError),
+)
+async def list_versions(
+    uow: ReadOnlyUow, agent_id: AgentId, limit: Limit = 50, cursor: CursorQuery = None
+) -> ContextVersionPage:
+    return await service.list_versions(uow, agent_id, limit=limit, cursor=cursor)
+
+
+@router.get(
+    "/context/{agent_id}/export",
+    summary="Download an agent's context with the memories it chooses now",
+    responses=refusals(NotFoundError),
+)
+async def export_context(held: Held, response: Response, agent_id: AgentId) -> ContextExport:
+    response.headers["Content-Disposition"] = f'attachment; filename="{agent_id}-context.json"'
+    return await service.export_context(held, agent_id)
