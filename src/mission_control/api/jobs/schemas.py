@@ -16,7 +16,10 @@ class ErrorRead(BaseModel):
     detail: str = Field(examples=["The model refused the credentials. Nothing was scored."])
     kind: str | None = Field(default=None, examples=["auth"])
     changed: list[str] | None = Field(
-        default=None, description="Fields that somebody else changed.", examples=[["system"]]
+        default=None,
+        description="Fields that somebody else changed; left out where that is not the reason.",
+        examples=[["system"]],
+        exclude_if=lambda changed: changed is None,
     )
 
 
