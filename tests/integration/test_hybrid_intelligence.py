@@ -1,5 +1,6 @@
 """Hybrid intelligence on both databases: what is indexed, what is found, and in which order."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -27,6 +28,7 @@ from mission_control.memory.errors import (
     MemoryInputError,
     MemoryNotFoundError,
 )
+from mission_control.memory.hybrid import service
 from mission_control.memory.hybrid.embedding import EmbeddingServer, embed_missing
 from mission_control.memory.hybrid.fusion import fused
 from mission_control.memory.hybrid.indexing import index_calls
@@ -243,6 +245,7 @@ class Meaning:
     def __init__(self) -> None:
         self.asked = 0
         self.answer: JSONResponse | None = None
+        self.hangs = False
         app = Starlette(routes=[Route("/v1/embeddings", self.embeddings, methods=["POST"])])
         http = httpx2.AsyncClient(
             transport=httpx2.ASGITransport(app=app), base_url="http://model/v1/"
@@ -250,6 +253,8 @@ class Meaning:
         self.embedder = EmbeddingServer("concepts-1", http)
 
     async def embeddings(self, request: Request) -> JSONResponse:
+        if self.hangs:
+            await asyncio.Event().wait()
         body = await request.json()
         assert body["model"] == "concepts-1"
         self.asked += len(body["input"])
@@ -312,6 +317,19 @@ class TestByMeaning:
             "my puppy is ill",
             "a dog",
         ]
+
+    async def test_nobody_waits_for_a_model_that_hangs(
+        self, units: UnitsOfWork, meaning: Meaning, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(service, "QUESTION_SECONDS", 0.05)
+        hybrid = HybridIntelligence(units, embedder=meaning.embedder)
+        await hybrid.index([a_transcript("a", "a dog")])
+        meaning.hangs = True
+        found = await hybrid.search("dog")
+        assert (found.mode, names(found)) == ("lexical", ["a dog"])
+        assert "does not answer within" in found.notes[0]
+        with pytest.raises(EmbeddingUnavailableError):
+            await hybrid.search("dog", mode="dense")
 
     async def test_without_its_model_the_search_goes_by_words_and_says_so(
         self, units: UnitsOfWork, meaning: Meaning

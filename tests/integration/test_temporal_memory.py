@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from mcp import Client
 from sqlalchemy import text
 
+from mission_control.core.clock import utc_now
 from mission_control.data.engine import create_engine, create_sessions
 from mission_control.data.unit_of_work import UnitOfWork
 from mission_control.integrations.memory.configuration import embedded_only
@@ -218,6 +219,19 @@ REFUSED: list[tuple[str, dict[str, Any], type[Exception]]] = [
     ("memories", {"known_at": "2999-01-01"}, MemoryInputError),
     ("search", {"query": "word " * 10_000}, MemoryInputError),
 ]
+
+
+async def test_a_clock_that_was_set_back_breaks_off_no_list(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(sqlite_url) as memory:
+        with monkeypatch.context() as ahead:
+            ahead.setattr("mission_control.data.memories.utc_now", lambda: utc_now() + DAY)
+            for content in ("one", "two"):
+                await memory.add("fact", content)
+        first = await memory.memories(limit=1)
+        second = await memory.memories(limit=1, cursor=first.next_cursor)
+        assert [each.content for each in (*first.items, *second.items)] == ["two", "one"]
 
 
 async def test_bad_input_is_named_and_nothing_is_stored(sqlite_url: str) -> None:

@@ -21,7 +21,7 @@ from mission_control.cli.app import app
 from mission_control.cli.first_start import show_main_job
 from mission_control.cli.following import EvaluationView, OptimizationView
 from mission_control.cli.session import CommandError, Screen, base_url, reporting
-from mission_control.cli.words import money, points, rate
+from mission_control.cli.words import harmless, money, points, rate
 from mission_control.core.clock import utc_now
 from mission_control.core.settings import Settings, SettingsError, get_settings, load_settings
 from mission_control.core.words import JobKind, JobStatus
@@ -451,3 +451,9 @@ def test_a_memory_file_that_cannot_be_used_is_refused_in_one_line(
     monkeypatch.setenv("MC_MEMORY_CONFIG", str(tmp_path / "gone.toml"))
     with pytest.raises(SettingsError, match="MC_MEMORY_CONFIG: There is no such file"):
         load_settings()
+
+
+def test_what_others_wrote_commands_no_terminal() -> None:
+    assert (
+        harmless("a\x1b]0;owned\x07\x9b2J\tb\n\xa0é") == "a\ufffd]0;owned\ufffd\ufffd2J\tb\n\xa0é"
+    )

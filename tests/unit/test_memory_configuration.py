@@ -95,6 +95,20 @@ def test_secrets_come_from_variables_and_are_never_repeated(tmp_path: Path) -> N
     assert said == "401 for [redacted] and [redacted]"
 
 
+def test_a_key_within_an_address_is_never_repeated(tmp_path: Path) -> None:
+    server = load(
+        tmp_path,
+        """
+        [servers.mine]
+        transport = "http"
+        url = "https://me:pass-word@host/s/0123456789abcdefghij/mcp?key=query-key"
+        preset = "mem0"
+        """,
+    ).servers["mine"]
+    said = server.without_secrets("mcp refused pass-word, query-key and 0123456789abcdefghij")
+    assert said == "mcp refused [redacted], [redacted] and [redacted]"
+
+
 def test_what_is_no_secret_stays_readable(tmp_path: Path) -> None:
     server = load(
         tmp_path,

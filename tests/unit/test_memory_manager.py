@@ -5,9 +5,9 @@ import json
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from mcp.server import MCPServer
@@ -22,6 +22,7 @@ from mission_control.integrations.memory.errors import (
     UnknownTierError,
 )
 from mission_control.integrations.memory.items import SyncProgress
+from mission_control.integrations.memory.selection import in_utc
 from mission_control.integrations.memory_manager import (
     CHOSEN_HERE,
     PLACED_HERE,
@@ -199,6 +200,20 @@ class TestHybridIntelligence:
         answer = await memory.get_hybrid_intelligence_stats()
         assert answer.stats == {"hybrid-intelligence": {"conversations": 3, "turns": 9}}
 
+    async def test_stats_hold_nothing_that_cannot_be_written(self) -> None:
+        server = MCPServer("hybrid-intelligence")
+
+        @server.tool(structured_output=False)
+        def index_stats() -> str:
+            return '{"named": "\\ud83d", "nested": ' + "[" * 600 + "]" * 600 + "}"
+
+        own = {"hybrid-intelligence": server}
+        async with MemoryManager(embedded_only(), embedded=own) as manager:
+            answer = await manager.get_hybrid_intelligence_stats()
+        told = cast("Json", answer.stats["hybrid-intelligence"])
+        assert told["named"] == "\ufffd"
+        assert len(json.dumps(told["nested"])) < 300
+
     @pytest.mark.parametrize("query", ["", " \n\t", "\x00", "x" * 5_000])
     async def test_a_query_that_is_none_is_refused(self, memory: MemoryManager, query: str) -> None:
         with pytest.raises(MemoryQueryError):
@@ -321,3 +336,25 @@ class TestStates:
         answer = await memory.get_temporal_memory()
         assert answer.silent == ("temporal-memory",)
         json.dumps([each.problem and each.problem.message for each in answer.servers])
+
+
+async def test_what_was_too_slow_once_is_not_unreachable_for_ever(memory: MemoryManager) -> None:
+    def state() -> tuple[str, str | None]:
+        temporal = next(each for each in memory.states() if each.role == "temporal")
+        return temporal.status, temporal.reason
+
+    for works_again in (memory.get_temporal_memory, memory.look):
+        await memory.get_temporal_memory()
+        await memory.look(within=0)
+        assert state()[0] == "unreachable"
+        await works_again()
+        assert state() == ("connected", None)
+
+
+@pytest.mark.parametrize("year", [1, 9999])
+def test_a_time_at_the_end_of_the_calendar_is_still_a_time(year: int) -> None:
+    east, west = timezone(timedelta(hours=5)), timezone(-timedelta(hours=5))
+    at = datetime(1, 1, 1, tzinfo=east) if year == 1 else datetime(9999, 12, 31, 23, tzinfo=west)
+    found = in_utc(at)
+    assert found is not None
+    assert (found.year, found.tzinfo) == (year, UTC)

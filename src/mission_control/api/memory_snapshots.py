@@ -83,7 +83,10 @@ class MemorySnapshots:
 
     async def last_stats(self, server: str) -> StatsSnapshot | None:
         body = await self._read(_key(server, "stats"))
-        return _STATS.validate_json(body) if body else None
+        try:
+            return _STATS.validate_json(body) if body else None
+        except ValidationError:  # of an older version of ours
+            return None
 
     async def _write(self, key: str, body: bytes) -> None:
         try:

@@ -12,7 +12,7 @@ from mission_control.api.memory.schemas import SearchRead, ServerTold, TemporalR
 from mission_control.api.resources import build_resources
 from mission_control.cli import rendering
 from mission_control.cli.session import FAILED, Screen, Session, reporting
-from mission_control.cli.words import NOT_MEASURED, milliseconds, moment
+from mission_control.cli.words import NOT_MEASURED, harmless, milliseconds, moment
 from mission_control.core.logging import configure_logging
 from mission_control.core.settings import Settings, get_settings
 from mission_control.integrations.memory.items import CheckedOperation, CheckedServer
@@ -32,8 +32,9 @@ def memories(found: TemporalRead) -> RenderableType:
         age = " (stale)" if each.stale else ""
         made.add_row(
             moment(each.valid_from or each.recorded_at), each.kind or NOT_MEASURED,
-            str(each.tier or NOT_MEASURED), Text(each.agent or "all"), Text(each.content),
-            Text(f"{each.ref}{age}"),
+            str(each.tier or NOT_MEASURED), Text(harmless(each.agent or "all")),
+            Text(harmless(each.content)),
+            Text(harmless(f"{each.ref}{age}")),
         )  # fmt: skip
     return made
 
@@ -51,12 +52,14 @@ def hits(found: SearchRead) -> RenderableType:
             conversation.stale if conversation else bool(memory and memory.stale)
         )
         places = ", ".join(f"{each.server} #{each.rank}" for each in hit.found)
-        made.add_row(moment(at), Text(said), Text(places + (" (stale)" if stale else "")))
+        age = " (stale)" if stale else ""
+        made.add_row(moment(at), Text(harmless(said)), Text(harmless(f"{places}{age}")))
     return made
 
 
 def written(found: WrittenRead) -> RenderableType:
-    return Text(f"Remembered at {found.server}{f' as {found.id}' if found.id else ''}.")
+    at = harmless(f" as {found.id}") if found.id else ""
+    return Text(f"Remembered at {found.server}{at}.")
 
 
 def note_silent(session: Session, servers: Iterable[ServerTold]) -> None:

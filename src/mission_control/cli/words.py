@@ -1,10 +1,12 @@
 """Numbers and states as a person reads them. What was not measured is '—', never zero."""
 
+import re
 from datetime import datetime
 from decimal import Decimal
 
 NOT_MEASURED = "—"
 UNPRICED = "unpriced"
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # a tab and a line's end are harmless
 
 STATE_STYLES = {
     "live": "green", "completed": "green", "passed": "green", "verified": "green", "ok": "green",
@@ -60,6 +62,11 @@ def moment(at: datetime | None) -> str:
 
 def seconds(value: float) -> str:
     return f"{value:.1f} s" if value < 60 else f"{value // 60:.0f} min {value % 60:.0f} s"
+
+
+def harmless(said: str) -> str:
+    """What somebody else wrote, without what a terminal would take for a command."""
+    return CONTROL.sub("\ufffd", said)
 
 
 def plain(word: str) -> str:

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import (  # noqa: E402
 )
 from sqlalchemy.util import await_only  # noqa: E402
 
-BUSY_SECONDS = 10
+BUSY_SECONDS = 20  # less than a job's lease
 SQLITE_PRAGMAS = (
     "journal_mode=WAL",
     f"busy_timeout={BUSY_SECONDS * 1000}",

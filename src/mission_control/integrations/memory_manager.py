@@ -39,6 +39,7 @@ from mission_control.integrations.memory.items import (
     Written,
 )
 from mission_control.integrations.memory.mapped_server import MappedServer, Read
+from mission_control.integrations.memory.mapping import clean
 from mission_control.integrations.memory.ranking import by_shared_words, ranked
 from mission_control.integrations.memory.selection import (
     by_time,
@@ -303,7 +304,7 @@ class MemoryManager:
     async def _stats_of(self, server: MappedServer) -> tuple[ServerAnswer, JsonValue]:
         read, stats = Read(server.name), None
         try:
-            stats = await server.value("stats", {})
+            stats = clean(await server.value("stats", {}))
         except (IntegrationError, MemoryOperationMissingError) as exc:
             read.problem = exc
         read.end()

@@ -9,6 +9,7 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, cast
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import (
     BaseModel,
@@ -33,6 +34,7 @@ WRITES: tuple[OperationName, ...] = ("add", "supersede", "correct")
 USUAL_ITEMS = ("items", "results", "memories", "facts", "conversations", "data")
 ENVIRONMENT = "env:"
 LARGEST_FILE_BYTES = 1 << 20
+LEAST_SECRET_PART = 20  # characters of an address between two slashes; names are shorter
 
 _READ_PLACEHOLDERS = frozenset(
     {"query", "tier", "agent", "as_of", "limit", "page", "offset", "cursor"}
@@ -241,7 +243,16 @@ class ServerConfiguration(_Strict):
         given = [*self.env.values(), *self.headers.values(), self.url]
         texts = {each.get_secret_value() for each in given if isinstance(each, SecretStr)}
         bearers = {text.partition(" ")[2] for text in texts}
-        return frozenset(text for text in texts | bearers if len(text) >= 6)
+        return frozenset(text for text in texts | bearers | self._secrets_of_url if len(text) >= 6)
+
+    @property
+    def _secrets_of_url(self) -> set[str]:
+        """Where keys are put in an address: its password, its query, and long parts of its path."""
+        if self.url is None:
+            return set()
+        url = urlsplit(self.url.get_secret_value())
+        parts = {part for part in url.path.split("/") if len(part) >= LEAST_SECRET_PART}
+        return {url.password or "", *parts, *(value for _, value in parse_qsl(url.query))}
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from mission_control.integrations.memory.items import ConversationHit, Kind, Mem
 from mission_control.integrations.memory.moments import moment
 
 LONGEST_TEXT = 100_000  # characters of one item
+DEEPEST = 100  # levels of one item
 JsonObject = dict[str, JsonValue]
 Values = Mapping[str, JsonValue]
 
@@ -381,15 +382,19 @@ def conversation(server: str, found: Found, operation: Operation) -> Conversatio
     )
 
 
-def clean(value: JsonValue) -> JsonValue:
-    """Without what no database and no UTF-8 can hold: NUL, and halves of an emoji."""
+def clean(value: JsonValue, *, levels: int = DEEPEST) -> JsonValue:
+    """Without what no database and no UTF-8 can hold: NUL, halves of an emoji, a nest without end."""
     match value:
         case str():
             return _clean_text(value)
+        case list() | dict() if levels == 0:
+            return None
         case list():
-            return [clean(each) for each in value]
+            return [clean(each, levels=levels - 1) for each in value]
         case dict():
-            return {_clean_text(name): clean(each) for name, each in value.items()}
+            return {
+                _clean_text(name): clean(each, levels=levels - 1) for name, each in value.items()
+            }
         case _:
             return value
 

@@ -8,6 +8,7 @@ from mission_control.integrations.memory.items import Item, Memory
 
 TIERS = ("all", "fact", "preference", "context", "1", "2", "3")
 LONGEST_QUERY = 4_000  # characters
+_BEGINNING_OF_TIME = datetime.min.replace(tzinfo=UTC)
 _END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 
 
@@ -35,10 +36,13 @@ def checked_query(query: str) -> str:
 
 
 def in_utc(at: datetime | None) -> datetime | None:
-    """A time without an offset is UTC."""
+    """A time without an offset is UTC. One that UTC cannot say is the first or last that it can."""
     if at is None:
         return None
-    return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
+    try:
+        return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
+    except OverflowError:
+        return _BEGINNING_OF_TIME if at.year == 1 else _END_OF_TIME
 
 
 def is_of_tier(memory: Memory, tier: str, *, server_was_told: bool) -> bool:

@@ -169,6 +169,7 @@ class MemoryServer:
                 if last or exc.diagnosis.trouble not in _MAY_BE_REPEATED:
                     raise
             else:
+                self._note_answer(connection)
                 return
 
     async def _call(
@@ -203,6 +204,7 @@ class MemoryServer:
                 raise
             return None
         self._timeouts = 0
+        self._note_answer(connection)
         return answer
 
     async def _answered(self, connection: _Connection, question: Coroutine[Any, Any, T]) -> T:
@@ -325,14 +327,16 @@ class MemoryServer:
 
     # ---------------------------------------------------------------- after a failure
 
+    def _note_answer(self, connection: _Connection) -> None:
+        """It may have been too slow for whoever looked before, and taken for unreachable."""
+        is_ours = connection is self._connection and connection.is_usable
+        if is_ours and self._state.status != "connected":
+            self._become("connected", None)
+
     def _note_trouble(self, connection: _Connection, diagnosis: Diagnosis) -> None:
         """A failed call may say that the connection is worth nothing any more."""
-        log.warning(
-            "memory_call_failed",
-            server=self.name,
-            trouble=diagnosis.trouble,
-            reason=diagnosis.reason,
-        )
+        # Not its reason: servers quote what they were asked, and that may be personal.
+        log.warning("memory_call_failed", server=self.name, trouble=diagnosis.trouble)
         ends_it = diagnosis.trouble in {*_MAY_BE_REPEATED, Trouble.UNAUTHORISED}
         if ends_it or connection.wire.broken is not None:
             self._fail(connection, diagnosis)

@@ -30,10 +30,10 @@ class DenseIndex:
             count, highest = await uow.conversations.vector_state(self._model)
             if (count, highest) == (len(self._ids), self._highest):
                 return
-            await self._load(uow, after=self._highest)
-            if len(self._ids) != count:  # some were deleted, or made out of order
-                self._ids, self._vectors = self._ids[:0], self._vectors[:0]
-                await self._load(uow, after=0)
+            known = await self._loaded(uow, self._ids, self._vectors)
+            if len(known[0]) != count:  # some were deleted, or made out of order
+                known = await self._loaded(uow, self._ids[:0], self._vectors[:0])
+            self._ids, self._vectors = known  # at once: others search meanwhile
 
     def nearest(
         self, question: Vectors, *, limit: int, within: Sequence[int] | None = None
@@ -55,13 +55,17 @@ class DenseIndex:
     def _highest(self) -> int:
         return int(self._ids[-1]) if len(self._ids) else 0
 
-    async def _load(self, uow: UnitOfWork, *, after: int) -> None:
-        ids, vectors = [self._ids], [self._vectors]
+    async def _loaded(
+        self, uow: UnitOfWork, known: NDArray[np.int64], of_known: Vectors
+    ) -> tuple[NDArray[np.int64], Vectors]:
+        """What is known, and what the database holds beyond it."""
+        ids, vectors = [known], [of_known]
+        after = int(known[-1]) if len(known) else 0
         while rows := await uow.conversations.vectors(
             self._model, after=after, limit=LOADED_AT_ONCE
         ):
             after = rows[-1][0]
             ids.append(np.array([each for each, _ in rows], dtype=np.int64))
             vectors.append(from_bytes([vector for _, vector in rows]))
-        self._ids = np.concatenate(ids)
-        self._vectors = np.concatenate([each for each in vectors if each.size] or vectors[:1])
+        held = [each for each in vectors if each.size] or vectors[:1]
+        return np.concatenate(ids), np.concatenate(held)

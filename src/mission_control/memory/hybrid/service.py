@@ -1,5 +1,6 @@
 """Searching conversations: by words, by meaning where there is a model for it, or by both."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -40,6 +41,7 @@ log = structlog.get_logger(__name__)
 
 CANDIDATES = 200  # turns of each ranking that are fused
 TURNS_AT_ONCE = 500
+QUESTION_SECONDS = 5.0  # for its vector: whoever asks waits, and the words alone find much
 MODES: tuple[Mode, ...] = ("fused", "lexical", "dense")
 
 
@@ -109,7 +111,7 @@ class HybridIntelligence:
                 )
             return None, []
         try:
-            return (await self._embedder.embed([text]))[0], []
+            return await _vector_of(text, self._embedder), []
         except (EmbeddingUnavailableError, EmbeddingError) as refused:
             if asked == "dense":
                 raise
@@ -198,6 +200,17 @@ class HybridIntelligence:
 
     async def index(self, given: Sequence[GivenConversation]) -> Indexed:
         return await index_conversations(self._units, given)
+
+
+async def _vector_of(text: str, embedder: Embedder) -> Vectors:
+    try:
+        async with asyncio.timeout(QUESTION_SECONDS):
+            return (await embedder.embed([text]))[0]
+    except TimeoutError as late:
+        raise EmbeddingUnavailableError(
+            f"The embedding model does not answer within {QUESTION_SECONDS:g} s. Texts are found by "
+            "their words meanwhile."
+        ) from late
 
 
 def _mode_of(mode: str) -> Mode:

@@ -305,10 +305,11 @@ async def _moment(uow: UnitOfWork, true_at: datetime | None, known_at: datetime 
     be answered for the same moment ever after.
     """
     now = utc_now()
-    if known_at is not None and known_at > now:
-        raise MemoryInputError("known_at", "It lies in the future; what will be known is unknown.")
     last = await uow.memories.last_change() or BEFORE_EVERYTHING
-    # Left out means now, and never earlier than what was just recorded: clocks differ.
+    # Never earlier than what was just recorded: clocks differ, and some are set back.
+    if known_at is not None and known_at > max(now, last):
+        raise MemoryInputError("known_at", "It lies in the future; what will be known is unknown.")
+    # Left out means now.
     return Moment(true_at or max(now, last), min(known_at or last, last))
 
 
