@@ -16,6 +16,7 @@ import pytest
 from asgi_lifespan import LifespanManager
 from structlog.testing import capture_logs
 
+from mission_control.api import agent_memory
 from mission_control.api.app import create_app
 from mission_control.api.jobs.service import run_job
 from mission_control.api.resources import Resources
@@ -140,7 +141,7 @@ async def served(resources: Resources, tmp_path: Path) -> AsyncIterator[Served]:
     """The API with one server over stdio that behaves as told: `client, resources`."""
     async with AsyncExitStack() as stack:
 
-        async def serve(how: str) -> tuple[httpx2.AsyncClient, Resources]:
+        async def serve(how: str, *, call_timeout: int = 5) -> tuple[httpx2.AsyncClient, Resources]:
             file = tmp_path / f"{how}.toml"
             file.write_text(
                 "[servers.mine]\n"
@@ -148,7 +149,7 @@ async def served(resources: Resources, tmp_path: Path) -> AsyncIterator[Served]:
                 f"command = {json.dumps(sys.executable)}\n"
                 f'args = ["-S", {json.dumps(str(SLOPPY))}, "{how}"]\n'
                 'preset = "private-temporal-memory"\n'
-                "call_timeout_seconds = 5\n"
+                f"call_timeout_seconds = {call_timeout}\n"
             )
             memory = await stack.enter_async_context(MemoryManager(load_configuration(file)))
             here = replace(resources, memory=memory)
@@ -317,6 +318,18 @@ async def test_an_execution_without_its_memory_says_so(served: Served) -> None:
     await dead.post("/api/agents", json={"playbook": a_playbook()})
     await dead.put("/api/memory/context/ada", json={"settings": {}})
     answer = await dead.post("/api/execute/ada", json={"input": {"caller_says": "Hello"}})
+    assert answer.status_code == 201, answer.text
+    assert answer.json()["memories"]["missing"] == ["mine"]
+
+
+async def test_an_execution_does_not_wait_for_a_server_that_hangs(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agent_memory, "SOON_SECONDS", 0.3)
+    hanging, _ = await served("hangs", call_timeout=300)  # longer than a test may take
+    await hanging.post("/api/agents", json={"playbook": a_playbook()})
+    await hanging.put("/api/memory/context/ada", json={"settings": {}})
+    answer = await hanging.post("/api/execute/ada", json={"input": {"caller_says": "Hello"}})
     assert answer.status_code == 201, answer.text
     assert answer.json()["memories"]["missing"] == ["mine"]
 

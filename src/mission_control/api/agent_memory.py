@@ -25,6 +25,8 @@ from mission_control.integrations.memory.ranking import by_shared_words
 from mission_control.integrations.memory.selection import by_time
 
 LEAST_IMPORTANT = 3
+# Somebody waits for a run or a page: a server that takes longer is known by its last snapshot.
+SOON_SECONDS = 5.0
 TEMPLATE = re.compile(r"\{(?=[{%])")  # a brace that Vapi would take for the beginning of a template
 
 
@@ -112,14 +114,19 @@ class AgentMemory:
         }
 
 
-async def load(resources: Resources, agent_id: str) -> AgentMemory | None:
-    """By the agent's context; None when it has none. No transaction is open meanwhile."""
+async def load(
+    resources: Resources, agent_id: str, *, patiently: bool = False
+) -> AgentMemory | None:
+    """By the agent's context; None when it has none. No transaction is open meanwhile.
+
+    `patiently`: each server has all the time that its configuration gives it.
+    """
     async with resources.unit_of_work(readonly=True) as uow:
         context = await uow.agent_contexts.latest(agent_id)
     settings = settings_of(context)
     if context is None or settings is None:
         return None
-    return await choose(resources, agent_id, settings, number=context.number)
+    return await choose(resources, agent_id, settings, number=context.number, patiently=patiently)
 
 
 def settings_of(context: AgentContext | None) -> ContextSettings | None:
@@ -129,10 +136,17 @@ def settings_of(context: AgentContext | None) -> ContextSettings | None:
 
 
 async def choose(
-    resources: Resources, agent_id: str, settings: ContextSettings, *, number: int | None
+    resources: Resources,
+    agent_id: str,
+    settings: ContextSettings,
+    *,
+    number: int | None,
+    patiently: bool = False,
 ) -> AgentMemory:
     """What these settings choose of all that is remembered for the agent now."""
-    found = await memory_reading.memories_for(resources, agent_id)
+    found = await memory_reading.memories_for(
+        resources, agent_id, within=None if patiently else SOON_SECONDS
+    )
     current = [each for each in found.items if memory_reading.is_current(each)]
     lines, left_out = fitting(settings, current)
     return AgentMemory(number, settings, lines, left_out, found.servers)

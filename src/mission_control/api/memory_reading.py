@@ -82,9 +82,14 @@ async def memories(
     )
 
 
-async def memories_for(resources: Resources, agent_id: str) -> Read[Memory]:
-    """What is remembered now for this agent and for all agents."""
-    found = await resources.memory.get_agent_context(agent_id)
+async def memories_for(
+    resources: Resources, agent_id: str, *, within: float | None = None
+) -> Read[Memory]:
+    """What is remembered now for this agent and for all agents.
+
+    A server that takes longer than `within` seconds is as good as silent.
+    """
+    found = await resources.memory.get_agent_context(agent_id, within=within)
     items = (*found.facts, *found.preferences, *found.context, *found.other)
     return await _filled(
         resources,

@@ -173,12 +173,20 @@ class MemoryManager:
             stats={answer.server: stats for answer, stats in told if answer.problem is None},
         )
 
-    async def get_agent_context(self, agent_name: str) -> AgentContext:
-        """What is remembered for this agent and for all agents, in time order."""
+    async def get_agent_context(
+        self, agent_name: str, *, within: float | None = None
+    ) -> AgentContext:
+        """What is remembered for this agent and for all agents, in time order.
+
+        `within`: seconds each server has; left out: its own `call_timeout_seconds`.
+        """
         asking = [each for each in self._of("temporal") if each.has("context") or each.has("list")]
         values: dict[str, JsonValue] = {"agent": agent_name, "tier": "all"}
         reads = await asyncio.gather(
-            *(each.read("context" if each.has("context") else "list", values) for each in asking)
+            *(
+                each.read("context" if each.has("context") else "list", values, within=within)
+                for each in asking
+            )
         )
         chosen = [
             (read, [each for each in _memories(read) if is_for(each, agent_name)]) for read in reads

@@ -258,7 +258,7 @@ class DeployWork:
 
 async def _load_memory(job: JobRun, deployment: Deployment) -> dict[str, Any]:
     """Stored before anything is changed: a deployment that is resumed puts the same there."""
-    memory = await agent_memory.load(job.resources, deployment.agent_id)
+    memory = await agent_memory.load(job.resources, deployment.agent_id, patiently=True)
     if memory is None:
         raise NoAgentContextError(deployment.agent_id)
     if memory.missing:
