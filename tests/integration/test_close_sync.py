@@ -594,3 +594,5 @@ class TestWebhooks:
         self, resources: Resources, event: dict[str, Any]
     ) -> None:
         await service.take_close_event(resources, event)
+        async with resources.unit_of_work(readonly=True) as uow:
+            assert await uow.sync_states.seen("close.hints") is None

@@ -210,7 +210,9 @@ class TestStoring:
         deep: Any = "end"
         for _ in range(900):
             deep = {"a": deep}
-        json.dumps(storable({"id": "c", "x": deep}))
+        stored = json.dumps(storable({"id": "c", "x": deep}))
+        assert '"id": "c"' in stored
+        assert "end" not in stored
 
 
 class TestMessages:
