@@ -21,8 +21,8 @@ from typing import Any
 import psycopg
 from playwright.sync_api import sync_playwright
 
+from mission_control.core.child_processes import dies_with_us
 from mission_control.supervisor.embedded_redis import find_server
-from mission_control.supervisor.processes import dies_with_us
 
 REPOSITORY = Path(__file__).parents[1]
 START_SECONDS = 30.0

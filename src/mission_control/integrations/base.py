@@ -327,7 +327,7 @@ def open_http(
             f"{setting} is not a URL. Correct or remove it.", vendor=vendor
         ) from None
     # A proxy of the environment cannot know our own stand-in.
-    is_elsewhere = not _is_loopback(url.host)
+    is_elsewhere = not is_loopback(url.host)
     return httpx2.AsyncClient(
         base_url=url,
         headers=dict(headers),
@@ -343,7 +343,7 @@ def trusted_authorities(*, trust_env: bool) -> ssl.SSLContext:
     return httpx2.create_ssl_context(trust_env=trust_env)
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
     except ValueError:

@@ -191,59 +191,34 @@ def _beat(settings: Settings) -> Part:
 
 
 def _sandbox_model(settings: Settings) -> Part:
-    port = settings.sandbox_model_port
-    return Part(
-        name="sandbox-model",
-        command=_python(
-            "mission_control.sandbox.model_server",
-            *("--port", str(port)),
-            *("--latency-ms", str(settings.mc_sandbox_latency_ms)),
-        ),
-        environment=_environment(_without_credentials(settings)),
-        ready=accepts_connections("127.0.0.1", port),
-        after=("api",),
-        stand_in=True,
-        stop_step=2,
-        grace_seconds=0.8,
-        port=port,
-        port_setting="MC_API_PORT + 1",
-    )
+    latency = ("--latency-ms", str(settings.mc_sandbox_latency_ms))
+    return _stand_in(settings, "model", settings.sandbox_model_port, *latency)
 
 
 def _sandbox_vapi(settings: Settings) -> Part:
-    port, data = settings.sandbox_vapi_port, settings.data_dir / "sandbox-vapi.json"
-    host = _reachable(settings.mc_host)
-    return Part(
-        name="sandbox-vapi",
-        command=_python(
-            "mission_control.sandbox.vapi_server",
-            *("--port", str(port), "--data-file", str(data)),
-            *("--people", str(settings.mc_sandbox_leads)),
-            *("--webhook-url", f"http://{host}:{settings.mc_api_port}/webhooks/vapi"),
-            *("--webhook-secret", "sandbox"),
-            *(("--live", str(SECONDS_BETWEEN_CALLS)) if settings.mc_sandbox_live else ()),
-        ),
-        environment=_environment(_without_credentials(settings)),
-        ready=accepts_connections("127.0.0.1", port),
-        after=("api",),
-        stand_in=True,
-        stop_step=2,
-        grace_seconds=0.8,
-        port=port,
-        port_setting="MC_API_PORT + 2",
-    )
+    ours = f"http://{_reachable(settings.mc_host)}:{settings.mc_api_port}"
+    reports = ("--webhook-url", f"{ours}/webhooks/vapi", "--webhook-secret", "sandbox")
+    world = _sandbox_world(settings, "vapi")
+    return _stand_in(settings, "vapi", settings.sandbox_vapi_port, *world, *reports)
 
 
 def _sandbox_close(settings: Settings) -> Part:
-    port, data = settings.sandbox_close_port, settings.data_dir / "sandbox-close.json"
+    world = _sandbox_world(settings, "close")
+    return _stand_in(settings, "close", settings.sandbox_close_port, *world)
+
+
+def _sandbox_world(settings: Settings, vendor: str) -> tuple[str, ...]:
+    """The same people and calls for every vendor, and what was changed there."""
+    live = ("--live", str(SECONDS_BETWEEN_CALLS)) if settings.mc_sandbox_live else ()
+    data = settings.data_dir / f"sandbox-{vendor}.json"
+    return ("--data-file", str(data), "--people", str(settings.mc_sandbox_leads), *live)
+
+
+def _stand_in(settings: Settings, of: str, port: int, *arguments: str) -> Part:
+    module = f"mission_control.sandbox.{of}_server"
     return Part(
-        name="sandbox-close",
-        command=_python(
-            "mission_control.sandbox.close_server",
-            *("--port", str(port), "--data-file", str(data)),
-            *("--people", str(settings.mc_sandbox_leads)),
-            *(("--live", str(SECONDS_BETWEEN_CALLS)) if settings.mc_sandbox_live else ()),
-        ),
+        name=f"sandbox-{of}",
+        command=_python(module, "--port", str(port), *arguments),
         environment=_environment(_without_credentials(settings)),
         ready=accepts_connections("127.0.0.1", port),
         after=("api",),
@@ -251,7 +226,7 @@ def _sandbox_close(settings: Settings) -> Part:
         stop_step=2,
         grace_seconds=0.8,
         port=port,
-        port_setting="MC_API_PORT + 3",
+        port_setting=f"MC_API_PORT + {port - settings.mc_api_port}",
     )
 
 

@@ -1,19 +1,16 @@
 """Child processes that do not outlive us, each the head of a group that can be ended as a whole."""
 
 import asyncio
-import ctypes
 import os
 import signal
 import subprocess
-import sys
 from asyncio.subprocess import DEVNULL, Process
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-PR_SET_PDEATHSIG = 1
-LINUX_C_LIBRARY = ctypes.CDLL(None) if sys.platform == "linux" else None
+from mission_control.core.child_processes import LINUX_C_LIBRARY, dies_with_us
 
 
 @dataclass(frozen=True)
@@ -82,17 +79,3 @@ def runs(pid: int, command: Sequence[str]) -> bool:
         check=False,
     )
     return told.stdout.strip() == " ".join(command)
-
-
-def dies_with_us(number: signal.Signals = signal.SIGTERM) -> Callable[[], None] | None:
-    """A `preexec_fn` that makes the child end when we are killed. Linux alone can do it."""
-    library, parent = LINUX_C_LIBRARY, os.getpid()
-    if library is None:
-        return None
-
-    def ask_the_kernel() -> None:
-        library.prctl(PR_SET_PDEATHSIG, number)
-        if os.getppid() != parent:  # it died before we asked
-            os._exit(1)
-
-    return ask_the_kernel

@@ -1,21 +1,19 @@
 """Starts, talks to and stops one engine process."""
 
 import asyncio
-import ctypes
 import os
 import re
 import shutil
 import signal
-import sys
 import tempfile
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 
 import structlog
 
+from mission_control.core.child_processes import dies_with_us
 from mission_control.core.settings import inherited
 from mission_control.integrations.engine_bridge.failures import UNCHANGED, failure
 from mission_control.integrations.engine_bridge.location import EngineLocation
@@ -53,8 +51,6 @@ _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 _PROGRESS_BAR = re.compile(r"\d%\|")  # of DSPy's; they would push out what says why
 # A model may say NUL, and PostgreSQL stores no text that holds it. (Not: a backslash before `u0000`.)
 _NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 # Engines of a parent process: collecting them here would close what the parent still uses.
 _inherited_engines: list["EngineProcess"] = []
@@ -206,7 +202,7 @@ class EngineProcess:
             cwd=home,
             env=_environment(source, home),
             start_new_session=True,
-            preexec_fn=partial(_die_with_parent, os.getpid()) if _libc else None,
+            preexec_fn=dies_with_us(signal.SIGKILL),
         )
 
     # ---------------------------------------------------------------- listen
@@ -345,14 +341,6 @@ def _environment(source: Path, home: Path) -> dict[str, str]:
         # A resumed search must walk through sets in the same order as before.
         "PYTHONHASHSEED": "0",
     }
-
-
-def _die_with_parent(parent: int) -> None:
-    """Runs in the child before it becomes the engine, so it does as little as possible."""
-    assert _libc is not None
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before we asked to die with it
-        os._exit(1)
 
 
 def _is_running(pid: int) -> bool:

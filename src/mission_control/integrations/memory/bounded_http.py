@@ -2,12 +2,11 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
-from ipaddress import ip_address
 from typing import Any
 
 import httpx2
 
-from mission_control.integrations.base import USER_AGENT
+from mission_control.integrations.base import USER_AGENT, is_loopback
 from mission_control.integrations.memory.wire import EXCHANGE, Exchange
 
 NO_ANSWER = 599  # no server sends it
@@ -27,7 +26,7 @@ class BoundedHttp(httpx2.AsyncClient):
             timeout=httpx2.Timeout(LONGEST_SILENCE_SECONDS, connect=10.0, pool=10.0),
             event_hooks={"response": [self._watch]},
             # A proxy of the environment cannot know a server on this machine.
-            trust_env=not _is_loopback(httpx2.URL(url).host),
+            trust_env=not is_loopback(httpx2.URL(url).host),
         )
         self._max_bytes = max_bytes
 
@@ -73,10 +72,3 @@ class _Bounded(httpx2.AsyncByteStream):
 
     async def aclose(self) -> None:
         await self._stream.aclose()
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -1,17 +1,15 @@
 """A memory server as a child process: started without a shell, bounded, and gone with all it started."""
 
 import asyncio
-import ctypes
 import os
 import signal
-import sys
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from functools import partial
 from pathlib import Path
 
 import structlog
 
+from mission_control.core.child_processes import dies_with_us
 from mission_control.core.settings import inherited
 from mission_control.core.tasks import end
 from mission_control.integrations.memory.wire import LINE_CHARACTERS, Allowance, Wire
@@ -34,8 +32,6 @@ _INHERITED = (
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
 )
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 class Child:
@@ -138,7 +134,7 @@ async def running(
         cwd=directory,
         env={**inherited(*_INHERITED), **environment},
         start_new_session=True,
-        preexec_fn=partial(_die_with_parent, os.getpid()) if _libc else None,
+        preexec_fn=dies_with_us(signal.SIGKILL),
     )
     process = asyncio.subprocess.Process(transport, protocol, loop)
     child = Child(process, transport, wire)
@@ -152,11 +148,3 @@ async def running(
         finally:
             await end(errors)
             log.info("memory_server_stopped", pid=child.pid, exit_code=process.returncode)
-
-
-def _die_with_parent(parent: int) -> None:
-    """Runs in the child before it becomes the server, so it does as little as possible."""
-    assert _libc is not None
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before we asked to die with it
-        os._exit(1)
