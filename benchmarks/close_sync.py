@@ -149,7 +149,7 @@ def measure(leads: int, databases: list[str], sample: int) -> bool:
     reached = True
     with ExitStack() as open_things:
         directory = Path(open_things.enter_context(tempfile.TemporaryDirectory()))
-        module = "mission_control.sandbox.close_server"
+        module = "mission_control_sandbox.close_server"
         origin = open_things.enter_context(
             sandbox_server(module, directory, "--people", str(leads))
         )

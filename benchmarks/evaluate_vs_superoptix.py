@@ -29,8 +29,8 @@ from rich.console import Console
 from rich.table import Table
 
 from mission_control.core.playbook import Playbook, read_playbook
-from mission_control.integrations.engine_bridge.location import EngineLocation
-from mission_control.integrations.engine_bridge.protocol import Model, ScenarioFinished
+from mission_control.integrations.superoptix.location import EngineLocation
+from mission_control.integrations.superoptix.protocol import Model, ScenarioFinished
 from mission_control.integrations.superoptix_client import SuperOptiXClient, program_of, to_engine
 
 EVALUATE_TARGET = 12.0
@@ -87,7 +87,7 @@ def model_server(latency_ms: float) -> Iterator[ModelServer]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "mission_control.sandbox.model_server"]
+    command = [sys.executable, "-m", "mission_control_sandbox.model_server"]
     process = subprocess.Popen([*command, "--port", str(port), "--latency-ms", str(latency_ms)])
     try:
         server = ModelServer(f"http://127.0.0.1:{port}")

@@ -39,10 +39,10 @@ from benchmarks._minilm import MiniLM
 from mission_control.data.engine import create_engine, create_sessions
 from mission_control.data.migrate import upgrade
 from mission_control.data.unit_of_work import UnitOfWork
-from mission_control.memory.hybrid.embedding import as_bytes, embed_missing
-from mission_control.memory.hybrid.items import GivenConversation, GivenTurn
-from mission_control.memory.hybrid.service import MODES, HybridIntelligence
-from mission_control.memory.units import NoListeners, UnitsOfWork
+from mission_control.memory_servers.hybrid.embedding import as_bytes, embed_missing
+from mission_control.memory_servers.hybrid.items import GivenConversation, GivenTurn
+from mission_control.memory_servers.hybrid.service import MODES, HybridIntelligence
+from mission_control.memory_servers.units import NoListeners, UnitsOfWork
 from tests.services import postgres_server
 
 console = Console(width=120)

@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from mission_control.api.app import create_app
 from mission_control.api.calls import service
-from mission_control.api.mirroring import SyncReport, unreported
+from mission_control.api.mirrors.report import SyncReport, unreported
 from mission_control.api.resources import Resources, build_resources
 from mission_control.api.webhooks.service import Inbox
 from mission_control.core.clock import utc_now
@@ -20,8 +20,8 @@ from mission_control.core.settings import Settings
 from mission_control.core.words import AgentType
 from mission_control.data.calls import Call, CallContent
 from mission_control.integrations.vapi_client import VAPIClient
-from mission_control.sandbox import vapi_server
-from mission_control.sandbox.vapi.webhooks import Credential, Destination
+from mission_control_sandbox import vapi_server
+from mission_control_sandbox.vapi.webhooks import Credential, Destination
 from tests.builders import an_agent
 
 TODAY = date(2026, 11, 20)

@@ -10,11 +10,11 @@ from typing import Any
 import httpx2
 
 from mission_control.api.leads.service import sync_close
-from mission_control.api.mirroring import unreported
+from mission_control.api.mirrors.report import unreported
 from mission_control.api.resources import Resources, build_resources
 from mission_control.core.settings import Settings
 from mission_control.integrations.close_client import CloseClient
-from mission_control.sandbox.close_server import create_app
+from mission_control_sandbox.close_server import create_app
 
 KEY = "api_key.that.must.not.be.seen"
 

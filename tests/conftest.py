@@ -82,7 +82,7 @@ def database_url(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="session")
 def model_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Base URL (`http://…/v1`) of the stand-in for a language model."""
-    module, directory = "mission_control.sandbox.model_server", tmp_path_factory.mktemp("model")
+    module, directory = "mission_control_sandbox.model_server", tmp_path_factory.mktemp("model")
     with services.sandbox_server(module, directory) as origin:
         yield f"{origin}/v1"
 
@@ -90,7 +90,7 @@ def model_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def vapi_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Base URL of the stand-in for Vapi. It remembers: name what you make there uniquely."""
-    module, directory = "mission_control.sandbox.vapi_server", tmp_path_factory.mktemp("vapi")
+    module, directory = "mission_control_sandbox.vapi_server", tmp_path_factory.mktemp("vapi")
     options = ("--data-file", str(directory / "vapi.json"), "--people", str(LEADS))
     with services.sandbox_server(module, directory, *options) as origin:
         yield origin
@@ -99,7 +99,7 @@ def vapi_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def close_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Base URL of the stand-in for Close, with the leads that the stand-in for Vapi has called."""
-    module, directory = "mission_control.sandbox.close_server", tmp_path_factory.mktemp("close")
+    module, directory = "mission_control_sandbox.close_server", tmp_path_factory.mktemp("close")
     with services.sandbox_server(module, directory, "--people", str(LEADS)) as origin:
         yield origin
 

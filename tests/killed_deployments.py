@@ -31,7 +31,7 @@ from mission_control.api.jobs.service import JobRun, run_job
 from mission_control.api.resources import build_resources
 from mission_control.core.settings import Settings
 from mission_control.data.event_streams import EventStreams, open_redis
-from mission_control.integrations.vapi_assistant import live_first_message, live_prompt
+from mission_control.integrations.vapi.assistant import live_first_message, live_prompt
 from mission_control.integrations.vapi_client import open_vapi
 
 WORK = {"deploy": DeployWork, "rollback": RollbackWork}

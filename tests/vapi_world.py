@@ -15,7 +15,7 @@ from mission_control.api.resources import Resources
 from mission_control.core.words import AgentType, JobKind
 from mission_control.data.event_streams import stream_key
 from mission_control.integrations.vapi_client import VAPIClient
-from mission_control.sandbox import vapi_server
+from mission_control_sandbox import vapi_server
 from tests.builders import a_playbook, a_version, an_agent
 
 KEY = "key-of-a-test"

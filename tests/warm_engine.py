@@ -6,10 +6,10 @@ from collections.abc import AsyncGenerator, Coroutine
 from contextlib import aclosing
 from typing import Any, TypeVar
 
-from mission_control.integrations.engine_bridge.failures import UNCHANGED
-from mission_control.integrations.engine_bridge.location import EngineLocation
-from mission_control.integrations.engine_bridge.process import EngineProcess
-from mission_control.integrations.engine_bridge.protocol import FromEngine, ToEngine
+from mission_control.integrations.superoptix.failures import UNCHANGED
+from mission_control.integrations.superoptix.location import EngineLocation
+from mission_control.integrations.superoptix.process import EngineProcess
+from mission_control.integrations.superoptix.protocol import FromEngine, ToEngine
 from mission_control.integrations.superoptix_client import SuperOptiXClient
 
 STOP_SECONDS = 10

@@ -48,7 +48,7 @@ ERRORS = sorted(
 @pytest.mark.parametrize("error", ERRORS, ids=lambda e: e.__name__)
 def test_has_a_chosen_status(error: type[MissionControlError]) -> None:
     if error.code in INTERNAL or error.__module__.startswith(
-        ("mission_control.supervisor", "mission_control.cli", "mission_control.sandbox")
+        ("mission_control.supervisor", "mission_control.cli", "mission_control_sandbox")
     ):
         return
     assert status_of(error) != 500, f"{error.__name__} would be answered as an internal error"

@@ -15,9 +15,8 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from mission_control.core.errors import NotAcceptableError
-from mission_control.integrations import close_queries as queries
-from mission_control.integrations.close_client import CloseClient, open_close
-from mission_control.integrations.close_errors import (
+from mission_control.integrations.close import queries
+from mission_control.integrations.close.errors import (
     LeadChoiceUnknownError,
     LeadFieldAmbiguousError,
     LeadFieldHoldsOneError,
@@ -26,6 +25,7 @@ from mission_control.integrations.close_errors import (
     LeadUpdateUnconfirmedError,
     TooManyLeadsInADayError,
 )
+from mission_control.integrations.close_client import CloseClient, open_close
 from mission_control.integrations.errors import (
     IntegrationContractError,
     IntegrationCredentialsError,
@@ -36,8 +36,8 @@ from mission_control.integrations.errors import (
     IntegrationRejectedError,
     IntegrationUnavailableError,
 )
-from mission_control.sandbox.close.organization import FIELDS_BY_KEY
-from mission_control.sandbox.close_server import create_app
+from mission_control_sandbox.close.organization import FIELDS_BY_KEY
+from mission_control_sandbox.close_server import create_app
 from tests.close_stand_in import KEY, Sandbox, speaking
 
 PEOPLE = 450

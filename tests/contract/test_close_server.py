@@ -20,18 +20,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from mission_control.sandbox.close import search
-from mission_control.sandbox.close.errors import StandInError
-from mission_control.sandbox.close.limits import Limit, RateLimits, read_limit
-from mission_control.sandbox.close.organization import FIELDS_BY_KEY, STATUS_IDS, USERS
-from mission_control.sandbox.close.webhooks import Webhooks, signature
-from mission_control.sandbox.close_server import create_app
-from mission_control.sandbox.world.people import lead_id_of, person
+from mission_control_sandbox.close import search
+from mission_control_sandbox.close.errors import StandInError
+from mission_control_sandbox.close.limits import Limit, RateLimits, read_limit
+from mission_control_sandbox.close.organization import FIELDS_BY_KEY, STATUS_IDS, USERS
+from mission_control_sandbox.close.webhooks import Webhooks, signature
+from mission_control_sandbox.close_server import create_app
+from mission_control_sandbox.world.people import lead_id_of, person
 from tests.services import accepts, free_port, process
 
 TODAY = date(2026, 11, 23)
 PEOPLE = 260
-COMMAND = [sys.executable, "-m", "mission_control.sandbox.close_server"]
+COMMAND = [sys.executable, "-m", "mission_control_sandbox.close_server"]
 NOBODY = "lead_" + "x" * 43
 RENEWAL, TRUCKS, PRODUCTS, OWNER, CARGO, LAST_CALL = (
     f"custom.{FIELDS_BY_KEY[key].id}"
@@ -937,7 +937,7 @@ class TestWebhooks:
         )
 
     async def test_tries_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("mission_control.sandbox.close.webhooks.PAUSES", (0, 0, 0))
+        monkeypatch.setattr("mission_control_sandbox.close.webhooks.PAUSES", (0, 0, 0))
         receiver = Receiver(fails=2)
         close = in_process(webhook_transport=receiver.transport())
         await close.post("webhook/", SUBSCRIPTION, 201)
@@ -1240,7 +1240,7 @@ class TestOverRestarts:
     async def test_a_journal_that_grew_is_begun_anew(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("mission_control.sandbox.close_server.LARGEST_JOURNAL", 20_000)
+        monkeypatch.setattr("mission_control_sandbox.close_server.LARGEST_JOURNAL", 20_000)
         file = tmp_path / "close.json"
         close = in_process(data_file=file)
         for turn in range(20):

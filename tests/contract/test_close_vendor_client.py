@@ -21,7 +21,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     installed = python_client("close")
     if not installed.exists():
         pytest.fail("The vendors' clients are missing: python -m tests.install_vendor_clients")
-    module, directory = "mission_control.sandbox.close_server", tmp_path_factory.mktemp("close")
+    module, directory = "mission_control_sandbox.close_server", tmp_path_factory.mktemp("close")
     options = ("--people", str(PEOPLE), "--api-key", "key", "--today", "2026-11-23")
     with sandbox_server(module, directory, *options) as origin:
         run = subprocess.run(

@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 
 from mission_control.integrations import superoptix_client
-from mission_control.integrations.engine_bridge import process as engine_process
-from mission_control.integrations.engine_bridge.location import EngineLocation
-from mission_control.integrations.engine_bridge.process import EngineProcess
-from mission_control.integrations.engine_bridge.protocol import (
+from mission_control.integrations.errors import SuperOptiXError
+from mission_control.integrations.superoptix import process as engine_process
+from mission_control.integrations.superoptix.location import EngineLocation
+from mission_control.integrations.superoptix.process import EngineProcess
+from mission_control.integrations.superoptix.protocol import (
     Budget,
     Doctor,
     Doctored,
@@ -26,7 +27,6 @@ from mission_control.integrations.engine_bridge.protocol import (
     Run,
     Scenario,
 )
-from mission_control.integrations.errors import SuperOptiXError
 from mission_control.integrations.superoptix_client import SuperOptiXClient
 
 REPOSITORY = Path(__file__).parents[2]
@@ -350,7 +350,7 @@ import asyncio, os, signal, sys, time
 from pathlib import Path
 import structlog
 structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-from mission_control.integrations.engine_bridge.location import EngineLocation
+from mission_control.integrations.superoptix.location import EngineLocation
 from mission_control.integrations.superoptix_client import SuperOptiXClient
 client = SuperOptiXClient(EngineLocation(*map(Path, sys.argv[1:])))
 async def pid():

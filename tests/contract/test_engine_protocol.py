@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr, TypeAdapter, ValidationError
 
-from mission_control.integrations.engine_bridge import protocol
+from mission_control.integrations.superoptix import protocol
 
 REPOSITORY = Path(__file__).parents[2]
 DUMP = """

@@ -82,10 +82,10 @@ def drive(target: str, steps: list[Json], data_dir: Path) -> Json:
 def target(request: pytest.FixtureRequest, tmp_path: Path, name: str) -> Iterator[str]:
     """How the client reaches the server: a command, or a URL."""
     if request.param == "stdio":
-        yield json.dumps([sys.executable, "-m", "mission_control.memory", name])
+        yield json.dumps([sys.executable, "-m", "mission_control.memory_servers", name])
         return
     port = free_port()
-    command = (sys.executable, "-m", "mission_control.memory", name, "--http", str(port))
+    command = (sys.executable, "-m", "mission_control.memory_servers", name, "--http", str(port))
     log, settings = tmp_path / "server.log", {"MC_DATA_DIR": str(tmp_path)}
     with process(command, log=log, ready=lambda: accepts(port), environment=settings, cwd=tmp_path):
         yield f"http://127.0.0.1:{port}/mcp"
@@ -140,7 +140,7 @@ def test_the_hybrid_intelligence(target: str, tmp_path: Path) -> None:
 
 def test_the_command_says_what_is_wrong(tmp_path: Path) -> None:
     ended = subprocess.run(
-        [sys.executable, "-m", "mission_control.memory", "temporal"],
+        [sys.executable, "-m", "mission_control.memory_servers", "temporal"],
         env={**environment(tmp_path), "MC_SEARCH_K": "many"},
         capture_output=True, text=True, timeout=30, cwd=tmp_path, check=False,
     )  # fmt: skip

@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from mission_control.sandbox.model_server import create_app
+from mission_control_sandbox.model_server import create_app
 from tests.services import REPOSITORY
 
 PROMPT = 'Be kind. If they ask about the price, say: "It is nine dollars a month"'

@@ -18,8 +18,9 @@ import pytest_asyncio
 
 from mission_control.core.playbook import Playbook, parse_playbook, read_playbook, with_prompt
 from mission_control.core.settings import Settings
-from mission_control.integrations.engine_bridge.location import EngineLocation
-from mission_control.integrations.engine_bridge.protocol import (
+from mission_control.integrations.errors import SuperOptiXError
+from mission_control.integrations.superoptix.location import EngineLocation
+from mission_control.integrations.superoptix.protocol import (
     Budget,
     Evaluated,
     Model,
@@ -30,7 +31,6 @@ from mission_control.integrations.engine_bridge.protocol import (
     ScenarioFinished,
     TrialFinished,
 )
-from mission_control.integrations.errors import SuperOptiXError
 from mission_control.integrations.superoptix_client import (
     SuperOptiXClient,
     open_superoptix,
@@ -95,7 +95,7 @@ def model_server() -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     server = subprocess.Popen(
-        [sys.executable, "-m", "mission_control.sandbox.model_server", "--port", str(port)]
+        [sys.executable, "-m", "mission_control_sandbox.model_server", "--port", str(port)]
     )
     try:
         _wait_until_healthy(f"http://127.0.0.1:{port}/health")

@@ -13,8 +13,6 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from mission_control.core.errors import NotAcceptableError
-from mission_control.integrations import vapi_reader
-from mission_control.integrations.base import USER_AGENT
 from mission_control.integrations.errors import (
     AssistantChangedSinceError,
     AssistantNameAmbiguousError,
@@ -32,7 +30,9 @@ from mission_control.integrations.errors import (
     PromptChangedSinceError,
     PromptNotWritableError,
 )
-from mission_control.integrations.vapi_assistant import (
+from mission_control.integrations.http import USER_AGENT
+from mission_control.integrations.vapi import reader as vapi_reader
+from mission_control.integrations.vapi.assistant import (
     OptimizedPrompts,
     Snapshot,
     differences,
@@ -40,7 +40,7 @@ from mission_control.integrations.vapi_assistant import (
     with_prompt,
 )
 from mission_control.integrations.vapi_client import VAPIClient, open_vapi
-from mission_control.sandbox.vapi_server import create_app
+from mission_control_sandbox.vapi_server import create_app
 
 KEY = "key-that-must-not-be-seen"
 PROMPT = "You are {{ name | default: 'Remus' }}.\n\tSay “hello” 你好 🚚.\r\n"
@@ -211,7 +211,7 @@ class TestFailures:
         expected: type[IntegrationError],
     ) -> None:
         monkeypatch.setattr(VAPIClient, "request_timeout_seconds", 0.3)
-        monkeypatch.setattr("mission_control.integrations.base.RATE_LIMIT_PAUSE_SECONDS", 0.01)
+        monkeypatch.setattr("mission_control.integrations.http.RATE_LIMIT_PAUSE_SECONDS", 0.01)
         await sandbox.fault(kind, times=3, **options)
         with pytest.raises(expected) as caught:
             await vapi.check()

@@ -12,14 +12,14 @@ from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
 from mission_control.integrations.errors import PromptChangedSinceError, PromptNotWritableError
-from mission_control.integrations.vapi_assistant import (
+from mission_control.integrations.vapi.assistant import (
     OptimizedPrompts,
     differences,
     live_prompt,
     with_prompt,
 )
 from mission_control.integrations.vapi_client import VAPIClient
-from mission_control.sandbox.vapi_server import create_app
+from mission_control_sandbox.vapi_server import create_app
 
 PROVIDERS = [
     "anthropic", "anthropic-bedrock", "anyscale", "cerebras", "custom-llm", "deepinfra", "deep-seek",

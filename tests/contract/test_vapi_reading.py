@@ -13,7 +13,7 @@ from mission_control.integrations.errors import (
     IntegrationRejectedError,
 )
 from mission_control.integrations.vapi_client import VAPIClient
-from mission_control.sandbox.vapi_server import create_app
+from mission_control_sandbox.vapi_server import create_app
 
 PEOPLE = 850  # with a little more than a thousand calls
 

@@ -21,18 +21,18 @@ from uuid import uuid4
 import httpx2
 import pytest
 
-from mission_control.sandbox.vapi.assistants import (
+from mission_control_sandbox.vapi.assistants import (
     GENESIS_ID,
     REMUS_ID,
     SCOUT_ID,
     seeded_assistants,
 )
-from mission_control.sandbox.vapi.organization import PHONE_NUMBER_IDS
-from mission_control.sandbox.vapi.reference import complaints
-from mission_control.sandbox.vapi.webhooks import Destination
-from mission_control.sandbox.vapi_server import create_app
-from mission_control.sandbox.world import conversations
-from mission_control.sandbox.world.people import person
+from mission_control_sandbox.vapi.organization import PHONE_NUMBER_IDS
+from mission_control_sandbox.vapi.reference import complaints
+from mission_control_sandbox.vapi.webhooks import Destination
+from mission_control_sandbox.vapi_server import create_app
+from mission_control_sandbox.world import conversations
+from mission_control_sandbox.world.people import person
 from tests.services import free_port, sandbox_server
 
 AUTHORIZATION = {"Authorization": "Bearer any"}
@@ -392,7 +392,7 @@ class TestOutlivingTheProcess:
 
     async def test_what_was_answered_survives_a_kill(self, tmp_path: Path) -> None:
         data, port = tmp_path / "vapi.json", free_port()
-        command = [sys.executable, "-m", "mission_control.sandbox.vapi_server"]
+        command = [sys.executable, "-m", "mission_control_sandbox.vapi_server"]
         child = subprocess.Popen([*command, "--port", str(port), "--data-file", str(data)])
         origin = f"http://127.0.0.1:{port}"
         written = 0
@@ -404,7 +404,7 @@ class TestOutlivingTheProcess:
         child.send_signal(signal.SIGKILL)
         child.wait()
         with sandbox_server(
-            "mission_control.sandbox.vapi_server", tmp_path, "--data-file", str(data)
+            "mission_control_sandbox.vapi_server", tmp_path, "--data-file", str(data)
         ) as again:
             remus = httpx2.get(f"{again}/assistant/{REMUS_ID}", headers=AUTHORIZATION).json()
         assert remus["name"] == f"n{written}"
@@ -414,7 +414,7 @@ class TestOutlivingTheProcess:
         data = tmp_path / "vapi.json"
         data.write_text(content)
         done = subprocess.run(
-            [sys.executable, "-m", "mission_control.sandbox.vapi_server",
+            [sys.executable, "-m", "mission_control_sandbox.vapi_server",
              "--port", str(free_port()), "--data-file", str(data)],
             capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
@@ -1032,7 +1032,7 @@ class TestCollections:
 
 class TestReference:
     def test_it_covers_every_top_level_field(self) -> None:
-        path = Path(__file__).parents[2] / "src/mission_control/sandbox/vapi/reference.json"
+        path = Path(__file__).parents[2] / "src/mission_control_sandbox/vapi/reference.json"
         schemas = json.loads(path.read_text())["schemas"]
         assert len(schemas["CreateAssistantDTO"]["properties"]) == 31
         assert len(schemas["CreateAssistantDTO"]["properties"]["model"]["of"]) == 17

@@ -12,8 +12,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from mission_control.sandbox.vapi.assistants import REMUS_ID
-from mission_control.sandbox.world import conversations
+from mission_control_sandbox.vapi.assistants import REMUS_ID
+from mission_control_sandbox.world import conversations
 from tests.install_vendor_clients import javascript_clients, node, python_client
 from tests.services import sandbox_server
 
@@ -34,7 +34,7 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A stand-in with a small world."""
     world = ("--people", str(PEOPLE), "--today", TODAY.isoformat())
     directory = tmp_path_factory.mktemp("vendor-clients")
-    with sandbox_server("mission_control.sandbox.vapi_server", directory, *world) as there:
+    with sandbox_server("mission_control_sandbox.vapi_server", directory, *world) as there:
         yield there
 
 

@@ -21,7 +21,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 def slow_model_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The stand-in at a pace that leaves time to kill somebody."""
     directory = tmp_path_factory.mktemp("slow-model")
-    module = "mission_control.sandbox.model_server"
+    module = "mission_control_sandbox.model_server"
     with services.sandbox_server(module, directory, "--latency-ms", "25") as origin:
         yield f"{origin}/v1"
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from mission_control.integrations.engine_bridge.protocol import (
+from mission_control.integrations.superoptix.protocol import (
     Compile,
     Compiled,
     Failed,

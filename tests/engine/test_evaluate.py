@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mission_control.integrations.engine_bridge.protocol import (
+from mission_control.integrations.superoptix.protocol import (
     Cancel,
     Check,
     Evaluate,

@@ -11,8 +11,8 @@ import pytest_asyncio
 from mission_control.core.comparison import Comparison, ScenarioScore, compare
 from mission_control.core.playbook import Playbook, Scenario, parse_playbook, split_of
 from mission_control.core.settings import SANDBOX_MODEL
-from mission_control.integrations.engine_bridge.location import EngineLocation
-from mission_control.integrations.engine_bridge.protocol import (
+from mission_control.integrations.superoptix.location import EngineLocation
+from mission_control.integrations.superoptix.protocol import (
     Budget,
     Demonstration,
     Model,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mission_control.integrations.engine_bridge.protocol import (
+from mission_control.integrations.superoptix.protocol import (
     Compile,
     Doctor,
     Doctored,

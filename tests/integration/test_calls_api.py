@@ -13,8 +13,8 @@ from mission_control.api.calls import service, tasks
 from mission_control.core.words import CallSource, JobKind
 from mission_control.data.jobs import Job
 from mission_control.integrations.errors import IntegrationError
+from mission_control.integrations.vapi.reader import VapiReader
 from mission_control.integrations.vapi_client import VAPIClient
-from mission_control.integrations.vapi_reader import VapiReader
 from tests.calls_world import CallsWorld, calls_world, settings_for
 
 

@@ -17,9 +17,10 @@ from typing import Any
 import httpx2
 import pytest
 
-from mission_control.api import close_mirror, close_walks
 from mission_control.api.leads import service
-from mission_control.api.mirroring import unreported
+from mission_control.api.mirrors import close_backfill as close_walks
+from mission_control.api.mirrors import close_mirror
+from mission_control.api.mirrors.report import unreported
 from mission_control.api.queue import celery_app
 from mission_control.api.resources import Resources, build_resources
 from mission_control.api.sync.service import read_sync
@@ -29,16 +30,16 @@ from mission_control.core.words import CallSource, JobKind, SyncStatus, SyncSyst
 from mission_control.data.calls import CallFilter
 from mission_control.data.jobs import Job
 from mission_control.data.leads import LeadFilter
+from mission_control.integrations.close.errors import TooManyLeadsInADayError
+from mission_control.integrations.close.reader import CloseReader
 from mission_control.integrations.close_client import CloseClient
-from mission_control.integrations.close_errors import TooManyLeadsInADayError
-from mission_control.integrations.close_reader import CloseReader
 from mission_control.integrations.errors import (
     IntegrationCredentialsError,
     IntegrationRateLimitedError,
     IntegrationUnavailableError,
 )
-from mission_control.sandbox.close import lists
-from mission_control.sandbox.close_server import create_app
+from mission_control_sandbox.close import lists
+from mission_control_sandbox.close_server import create_app
 from tests.close_stand_in import Sandbox, held_by, mirrored_copy
 from tests.services import sandbox_server
 
@@ -365,7 +366,7 @@ class TestTranscripts:
 @pytest.fixture(scope="module")
 def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     directory = tmp_path_factory.mktemp("close")
-    module = "mission_control.sandbox.close_server"
+    module = "mission_control_sandbox.close_server"
     with sandbox_server(module, directory, "--people", "600", "--today", "2026-11-23") as origin:
         yield origin
 

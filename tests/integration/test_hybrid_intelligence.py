@@ -21,20 +21,20 @@ from mission_control.data.calls import CallFacts
 from mission_control.data.conversations import ConversationFilter
 from mission_control.data.engine import create_engine, create_sessions
 from mission_control.data.unit_of_work import UnitOfWork
-from mission_control.memory.errors import (
+from mission_control.memory_servers.errors import (
     EmbeddingError,
     EmbeddingUnavailableError,
     MemoryCursorError,
     MemoryInputError,
     MemoryNotFoundError,
 )
-from mission_control.memory.hybrid import service
-from mission_control.memory.hybrid.embedding import EmbeddingServer, embed_missing
-from mission_control.memory.hybrid.fusion import fused
-from mission_control.memory.hybrid.indexing import index_calls
-from mission_control.memory.hybrid.items import GivenConversation, GivenTurn, Hits
-from mission_control.memory.hybrid.service import HybridIntelligence
-from mission_control.memory.units import NoListeners, UnitsOfWork
+from mission_control.memory_servers.hybrid import service
+from mission_control.memory_servers.hybrid.embedding import EmbeddingServer, embed_missing
+from mission_control.memory_servers.hybrid.fusion import fused
+from mission_control.memory_servers.hybrid.indexing import index_calls
+from mission_control.memory_servers.hybrid.items import GivenConversation, GivenTurn, Hits
+from mission_control.memory_servers.hybrid.service import HybridIntelligence
+from mission_control.memory_servers.units import NoListeners, UnitsOfWork
 
 START = datetime(2026, 11, 1, 9, tzinfo=UTC)
 

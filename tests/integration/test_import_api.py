@@ -11,8 +11,8 @@ import pytest
 from mission_control.api.resources import Resources
 from mission_control.core.playbook import canonical_yaml
 from mission_control.core.words import AgentType
+from mission_control.integrations.vapi.playbook import playbook_of_assistant
 from mission_control.integrations.vapi_client import VAPIClient
-from mission_control.integrations.vapi_playbook import playbook_of_assistant
 from tests.builders import a_playbook, a_scenario, a_version, an_agent
 from tests.vapi_world import (
     ASSISTANT,

@@ -14,17 +14,17 @@ from pydantic import SecretStr
 
 from mission_control.api.app import create_app as create_api
 from mission_control.api.leads import service
-from mission_control.api.mirroring import unreported
+from mission_control.api.mirrors.report import unreported
 from mission_control.api.queue import celery_app
 from mission_control.api.resources import Resources
 from mission_control.core.settings import Settings
 from mission_control.core.words import CallEnding, CallSource
 from mission_control.data.call_facts import CallFacts
 from mission_control.data.unit_of_work import DatabaseUnavailableError, UnitOfWork
+from mission_control.integrations.close.errors import LeadUpdateUnconfirmedError
 from mission_control.integrations.close_client import CloseClient, open_close
-from mission_control.integrations.close_errors import LeadUpdateUnconfirmedError
-from mission_control.sandbox.close.organization import FIELDS_BY_KEY
-from mission_control.sandbox.close_server import create_app
+from mission_control_sandbox.close.organization import FIELDS_BY_KEY
+from mission_control_sandbox.close_server import create_app
 from tests.close_stand_in import KEY, Sandbox, held_by, mirrored_copy
 from tests.services import sandbox_server
 
@@ -384,7 +384,7 @@ class TestCloseAway:
         await away.aclose()
 
     async def test_a_connection_that_breaks_while_it_answers(self, tmp_path: Path) -> None:
-        module = "mission_control.sandbox.close_server"
+        module = "mission_control_sandbox.close_server"
         async with AsyncExitStack() as stack:
             origin = stack.enter_context(sandbox_server(module, tmp_path, "--people", "2"))
             theirs = await stack.enter_async_context(httpx2.AsyncClient(base_url=origin))

@@ -16,9 +16,9 @@ import pytest
 from asgi_lifespan import LifespanManager
 from structlog.testing import capture_logs
 
-from mission_control.api import agent_memory
 from mission_control.api.app import create_app
 from mission_control.api.jobs.service import run_job
+from mission_control.api.memory import prompt_memory as agent_memory
 from mission_control.api.resources import Resources
 from mission_control.api.sync.service import SyncWork
 from mission_control.data.engine import create_engine, create_sessions
@@ -27,7 +27,7 @@ from mission_control.data.unit_of_work import UnitOfWork
 from mission_control.integrations.memory.configuration import load_configuration
 from mission_control.integrations.memory_manager import MemoryManager
 from mission_control.integrations.vapi_client import VAPIClient
-from mission_control.memory.units import NoListeners
+from mission_control.memory_servers.units import NoListeners
 from tests.builders import a_playbook, an_agent
 from tests.integration.conftest import RunJob
 from tests.vapi_world import vapi_world

@@ -22,17 +22,17 @@ from mission_control.data.engine import create_engine, create_sessions
 from mission_control.data.unit_of_work import UnitOfWork
 from mission_control.integrations.memory.configuration import embedded_only
 from mission_control.integrations.memory_manager import MemoryManager
-from mission_control.memory.errors import (
+from mission_control.memory_servers.errors import (
     MemoryCursorError,
     MemoryInputError,
     MemoryNotCurrentError,
     MemoryNotFoundError,
 )
-from mission_control.memory.hybrid.server import build_hybrid_server
-from mission_control.memory.temporal.items import MemoryItem
-from mission_control.memory.temporal.server import build_temporal_server
-from mission_control.memory.temporal.service import TemporalMemory
-from mission_control.memory.units import NoListeners
+from mission_control.memory_servers.hybrid.server import build_hybrid_server
+from mission_control.memory_servers.temporal.items import MemoryItem
+from mission_control.memory_servers.temporal.server import build_temporal_server
+from mission_control.memory_servers.temporal.service import TemporalMemory
+from mission_control.memory_servers.units import NoListeners
 
 DAY = timedelta(days=1)
 START = datetime(2026, 1, 1, tzinfo=UTC)

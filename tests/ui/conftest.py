@@ -120,7 +120,7 @@ class ServedApi:
 @pytest.fixture(scope="session")
 def close_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Origin of a stand-in for Close with a dozen leads. It remembers what is changed there."""
-    module, directory = "mission_control.sandbox.close_server", tmp_path_factory.mktemp("close")
+    module, directory = "mission_control_sandbox.close_server", tmp_path_factory.mktemp("close")
     with services.sandbox_server(module, directory, "--people", "12") as origin:
         yield origin
 

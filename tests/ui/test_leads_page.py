@@ -6,7 +6,7 @@ import httpx2
 from streamlit.testing.v1 import AppTest
 
 from mission_control.api.leads.service import sync_close
-from mission_control.api.mirroring import unreported
+from mission_control.api.mirrors.report import unreported
 from mission_control.core.clock import utc_now
 from mission_control.data.unit_of_work import UnitOfWork
 from tests.builders import an_agent

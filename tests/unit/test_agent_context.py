@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from mission_control.api.agent_memory import AgentMemory, fitting, line_of
+from mission_control.api.memory.prompt_memory import AgentMemory, fitting, line_of
 from mission_control.core.agent_context import HEADING, NOTE, ContextSettings, place, tokens_of
 from mission_control.integrations.memory.items import Memory
 

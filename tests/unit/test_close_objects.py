@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mission_control.core.page_sets import PageSet
-from mission_control.integrations.close_fields import CustomField, LeadChange
-from mission_control.integrations.close_objects import (
+from mission_control.integrations.close.fields import CustomField, LeadChange
+from mission_control.integrations.close.objects import (
     CallTranscript,
     CloseCall,
     CloseLead,

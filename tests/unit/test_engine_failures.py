@@ -5,8 +5,8 @@ from typing import get_args
 
 import pytest
 
-from mission_control.integrations.engine_bridge.failures import failure
-from mission_control.integrations.engine_bridge.protocol import ErrorKind, Usage
+from mission_control.integrations.superoptix.failures import failure
+from mission_control.integrations.superoptix.protocol import ErrorKind, Usage
 
 
 @pytest.mark.parametrize("kind", get_args(ErrorKind))

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mission_control.core.playbook import Scenario, parse_playbook
-from mission_control.sandbox.model.answering import answer
-from mission_control.sandbox.model.judging import judge
-from mission_control.sandbox.model.knowledge import BLAND, read_instruction
-from mission_control.sandbox.model.writing import (
+from mission_control_sandbox.model.answering import answer
+from mission_control_sandbox.model.judging import judge
+from mission_control_sandbox.model.knowledge import BLAND, read_instruction
+from mission_control_sandbox.model.writing import (
     HEADING,
     Lesson,
     compress,

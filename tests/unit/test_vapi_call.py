@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mission_control.core.phone_numbers import e164
 from mission_control.core.words import CallEnding
-from mission_control.integrations.vapi_call import VapiCall, bucket, call_of_message, storable
+from mission_control.integrations.vapi.call import VapiCall, bucket, call_of_message, storable
 
 ASKED = 1_790_000_000_000  # ms
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mission_control.integrations.errors import IntegrationContractError
-from mission_control.integrations.vapi_pages import LARGEST_PAGE_SIZE, Bounds, walk
+from mission_control.integrations.vapi.pages import LARGEST_PAGE_SIZE, Bounds, walk
 
 START = datetime(2026, 5, 4, 14, 2, 11, tzinfo=UTC)
 

@@ -7,7 +7,7 @@ import pytest
 
 from mission_control.core import playbook as playbooks
 from mission_control.core.playbook import PlaybookInvalidError
-from mission_control.integrations.vapi_playbook import (
+from mission_control.integrations.vapi.playbook import (
     MOST_DRAFTS,
     NothingToImportError,
     drafts,

@@ -7,11 +7,11 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from mission_control.sandbox.vapi.costs import costs
-from mission_control.sandbox.world import conversations, situations
-from mission_control.sandbox.world.conversations import Conversation
-from mission_control.sandbox.world.draws import Draws
-from mission_control.sandbox.world.people import PEOPLE
+from mission_control_sandbox.vapi.costs import costs
+from mission_control_sandbox.world import conversations, situations
+from mission_control_sandbox.world.conversations import Conversation
+from mission_control_sandbox.world.draws import Draws
+from mission_control_sandbox.world.people import PEOPLE
 
 TODAY = date(2026, 11, 23)
 SAMPLE = range(0, conversations.CALLS, 61)
@@ -35,7 +35,7 @@ def test_sixty_thousand_calls_of_which_vapi_has_three_in_five() -> None:
 def test_another_process_tells_the_same() -> None:
     program = (
         "from datetime import date\n"
-        "from mission_control.sandbox.world.conversations import conversation\n"
+        "from mission_control_sandbox.world.conversations import conversation\n"
         "print(repr(conversation(777, today=date(2026, 11, 23), people=29000)))"
     )
     environment = {"PYTHONHASHSEED": "7"}

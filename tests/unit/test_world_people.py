@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time
 
 import pytest
 
-from mission_control.sandbox.world.people import (
+from mission_control_sandbox.world.people import (
     PEOPLE,
     STATUSES,
     contact_id_of,
@@ -27,7 +27,7 @@ MIDNIGHT = datetime.combine(TODAY, time(), tzinfo=UTC)
 
 def test_the_same_in_another_process_whatever_its_hash_seed() -> None:
     program = (
-        "from datetime import date; from mission_control.sandbox.world.people import person;"
+        "from datetime import date; from mission_control_sandbox.world.people import person;"
         "print([person(i, today=date(2026, 11, 23)) for i in (0, 7, 28_999)])"
     )
     run = subprocess.run(

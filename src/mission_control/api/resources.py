@@ -16,7 +16,7 @@ from mission_control.data.unit_of_work import UnitOfWork
 from mission_control.integrations.close_client import CloseClient, open_close
 from mission_control.integrations.memory.configuration import load_configuration
 from mission_control.integrations.memory_manager import MemoryManager
-from mission_control.integrations.model_probe import ModelProbe, open_model_probe
+from mission_control.integrations.superoptix.model_probe import ModelProbe, open_model_probe
 from mission_control.integrations.superoptix_client import SuperOptiXClient, open_superoptix
 from mission_control.integrations.vapi_client import VAPIClient, open_vapi
 
@@ -83,13 +83,13 @@ def _open_memory(
         return UnitOfWork(sessions, bus, readonly=readonly)
 
     def temporal() -> "MCPServer":
-        from mission_control.memory.temporal.server import build_temporal_server  # noqa: PLC0415
+        from mission_control.memory_servers.temporal.server import build_temporal_server  # noqa: PLC0415
 
         return build_temporal_server(unit_of_work)
 
     def hybrid() -> "MCPServer":
-        from mission_control.memory.hybrid.embedding import open_embedder  # noqa: PLC0415
-        from mission_control.memory.hybrid.server import build_hybrid_server  # noqa: PLC0415
+        from mission_control.memory_servers.hybrid.embedding import open_embedder  # noqa: PLC0415
+        from mission_control.memory_servers.hybrid.server import build_hybrid_server  # noqa: PLC0415
 
         return build_hybrid_server(
             unit_of_work,

@@ -71,7 +71,7 @@ def sandbox_model(
     latency_ms: Annotated[float, typer.Option(min=0, help="How long an answer takes.")] = 0,
 ) -> None:
     """A language model that costs nothing: an OpenAI API at /v1."""
-    from mission_control.sandbox.model_server import serve
+    from mission_control_sandbox.model_server import serve
 
     serve(port=port, latency_ms=latency_ms)
 
@@ -92,7 +92,7 @@ def sandbox_vapi(
 ) -> None:
     """A Vapi with the assistants REMUS, GENESIS and SCOUT, and the calls they made."""
     from mission_control.cli.session import Screen, reporting
-    from mission_control.sandbox.vapi_server import serve
+    from mission_control_sandbox.vapi_server import serve
 
     with reporting(Screen()):
         serve(
@@ -111,7 +111,7 @@ def sandbox_close(
 ) -> None:
     """A Close with leads, their contacts, and the calls that people had with them."""
     from mission_control.cli.session import Screen, reporting
-    from mission_control.sandbox.close_server import serve
+    from mission_control_sandbox.close_server import serve
 
     with reporting(Screen()):
         serve(port=port, data_file=data_file, people=people, live=live)

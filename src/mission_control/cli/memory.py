@@ -147,7 +147,7 @@ def serve(
     from mission_control.cli.session import Screen, reporting
     from mission_control.core.logging import configure_logging
     from mission_control.core.settings import get_settings
-    from mission_control.memory import serving
+    from mission_control.memory_servers import serving
 
     configure_logging("warning")  # to stderr: over stdio, stdout belongs to the protocol
     with reporting(Screen()):

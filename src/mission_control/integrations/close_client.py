@@ -8,17 +8,17 @@ from typing import ClassVar
 import structlog
 from pydantic import JsonValue, SecretStr
 
-from mission_control.integrations.base import open_http
-from mission_control.integrations.close_errors import LeadUpdateUnconfirmedError
-from mission_control.integrations.close_fields import LeadChange, change_of, has_custom
-from mission_control.integrations.close_objects import JsonObject
-from mission_control.integrations.close_reader import CloseReader
+from mission_control.integrations.close.errors import LeadUpdateUnconfirmedError
+from mission_control.integrations.close.fields import LeadChange, change_of, has_custom
+from mission_control.integrations.close.objects import JsonObject
+from mission_control.integrations.close.reader import CloseReader
 from mission_control.integrations.errors import (
     IntegrationAmbiguousError,
     IntegrationContractError,
     IntegrationCredentialsError,
     IntegrationError,
 )
+from mission_control.integrations.http import open_http
 
 log = structlog.get_logger(__name__)
 

@@ -58,7 +58,7 @@ class IntegrationContractError(IntegrationError):
 
 
 class SuperOptiXError(IntegrationError):
-    """The engine could not do it. `kind` is one of `engine_bridge.protocol.ErrorKind`."""
+    """The engine could not do it. `kind` is one of `superoptix.protocol.ErrorKind`."""
 
     code = "superoptix_failed"
 

@@ -12,10 +12,11 @@ from pydantic import BaseModel, ConfigDict
 from mission_control.core import playbook as playbooks
 from mission_control.core.settings import Settings
 from mission_control.core.words import OptimizerName
-from mission_control.integrations.engine_bridge.failures import UNCHANGED, failure
-from mission_control.integrations.engine_bridge.location import EngineLocation
-from mission_control.integrations.engine_bridge.process import EngineProcess
-from mission_control.integrations.engine_bridge.protocol import (
+from mission_control.integrations.errors import SuperOptiXError
+from mission_control.integrations.superoptix.failures import UNCHANGED, failure
+from mission_control.integrations.superoptix.location import EngineLocation
+from mission_control.integrations.superoptix.process import EngineProcess
+from mission_control.integrations.superoptix.protocol import (
     Budget,
     Check,
     Compile,
@@ -42,7 +43,6 @@ from mission_control.integrations.engine_bridge.protocol import (
     ToEngine,
     TrialFinished,
 )
-from mission_control.integrations.errors import SuperOptiXError
 
 # Only an engine that hangs takes this long, on the slowest machine and while it still starts.
 ANSWER_SECONDS = 120.0

@@ -8,7 +8,6 @@ from typing import ClassVar, Literal
 import structlog
 from pydantic import SecretStr
 
-from mission_control.integrations.base import open_http
 from mission_control.integrations.errors import (
     AssistantChangedSinceError,
     DeployNotVerifiedError,
@@ -18,7 +17,8 @@ from mission_control.integrations.errors import (
     IntegrationCredentialsError,
     IntegrationError,
 )
-from mission_control.integrations.vapi_assistant import (
+from mission_control.integrations.http import open_http
+from mission_control.integrations.vapi.assistant import (
     AssistantSummary,
     JsonObject,
     OptimizedPrompts,
@@ -27,8 +27,8 @@ from mission_control.integrations.vapi_assistant import (
     with_previous,
     with_prompts,
 )
-from mission_control.integrations.vapi_chat import ChatReply, chat_request
-from mission_control.integrations.vapi_reader import VapiReader
+from mission_control.integrations.vapi.chat import ChatReply, chat_request
+from mission_control.integrations.vapi.reader import VapiReader
 
 log = structlog.get_logger(__name__)
 

@@ -24,7 +24,7 @@ from mission_control.data.migrate import newest_revision, revision_of
 from mission_control.data.sqlite import sqlite_is_safe, sqlite_safety
 from mission_control.integrations.close_client import CloseClient, open_close
 from mission_control.integrations.errors import SuperOptiXError
-from mission_control.integrations.model_probe import open_model_probe
+from mission_control.integrations.superoptix.model_probe import open_model_probe
 from mission_control.integrations.superoptix_client import open_superoptix
 from mission_control.integrations.vapi_client import VAPIClient, open_vapi
 from mission_control.supervisor.embedded_redis import find_server

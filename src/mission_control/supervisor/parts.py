@@ -215,7 +215,7 @@ def _sandbox_world(settings: Settings, vendor: str) -> tuple[str, ...]:
 
 
 def _stand_in(settings: Settings, of: str, port: int, *arguments: str) -> Part:
-    module = f"mission_control.sandbox.{of}_server"
+    module = f"mission_control_sandbox.{of}_server"
     return Part(
         name=f"sandbox-{of}",
         command=_python(module, "--port", str(port), *arguments),

@@ -10,7 +10,6 @@ from mission_control.api.drift import tasks as drift_tasks
 from mission_control.api.evaluate import tasks as evaluate_tasks
 from mission_control.api.jobs import tasks as jobs_tasks
 from mission_control.api.leads import tasks as leads_tasks
-from mission_control.api.memory import tasks as memory_tasks
 from mission_control.api.optimize import tasks as optimize_tasks
 from mission_control.api.queue import celery_app
 from mission_control.api.sync import tasks as sync_tasks
@@ -35,7 +34,6 @@ __all__ = [
     "evaluate_tasks",
     "jobs_tasks",
     "leads_tasks",
-    "memory_tasks",
     "optimize_tasks",
     "schedule",
     "sync_tasks",

@@ -44,7 +44,7 @@ from mission_control.integrations.errors import (
     IntegrationUnavailableError,
     SuperOptiXError,
 )
-from mission_control.integrations.vapi_playbook import NothingToImportError
+from mission_control.integrations.vapi.playbook import NothingToImportError
 
 router = APIRouter(prefix="/api/agents", tags=["agents"])
 

@@ -35,18 +35,18 @@ from mission_control.core.words import AgentStatus, AgentType, JobKind, VersionO
 from mission_control.data.agents import Agent, AgentVersion
 from mission_control.data.pages import Cursor
 from mission_control.data.unit_of_work import UnitOfWork
-from mission_control.integrations.engine_bridge.protocol import Compiled
 from mission_control.integrations.errors import IntegrationError
+from mission_control.integrations.superoptix.protocol import Compiled
 from mission_control.integrations.superoptix_client import SuperOptiXClient, program_of
-from mission_control.integrations.vapi_assistant import AssistantSummary, JsonObject
-from mission_control.integrations.vapi_client import VAPIClient
-from mission_control.integrations.vapi_playbook import (
+from mission_control.integrations.vapi.assistant import AssistantSummary, JsonObject
+from mission_control.integrations.vapi.playbook import (
     keeps_calls_private,
     left_at_vapi,
     playbook_of_assistant,
     slug_of,
     why_not,
 )
+from mission_control.integrations.vapi_client import VAPIClient
 
 log = structlog.get_logger(__name__)
 

@@ -25,7 +25,7 @@ from mission_control.api.calls.schemas import (
     TurnRead,
 )
 from mission_control.api.jobs.service import describe
-from mission_control.api.mirroring import SyncReport
+from mission_control.api.mirrors.report import SyncReport
 from mission_control.api.resources import Resources
 from mission_control.core.clock import utc_now
 from mission_control.core.words import CallEnding, CallSource, LeadMatch
@@ -41,8 +41,8 @@ from mission_control.data.calls import (
 from mission_control.data.pages import Cursor
 from mission_control.data.unit_of_work import UnitOfWork
 from mission_control.integrations.errors import IntegrationError, IntegrationNotFoundError
-from mission_control.integrations.vapi_assistant import AssistantSummary, JsonObject
-from mission_control.integrations.vapi_call import VapiCall, call_of_message, storable
+from mission_control.integrations.vapi.assistant import AssistantSummary, JsonObject
+from mission_control.integrations.vapi.call import VapiCall, call_of_message, storable
 
 log = structlog.get_logger(__name__)
 

@@ -3,7 +3,7 @@
 import structlog
 
 from mission_control.api.calls import service
-from mission_control.api.mirroring import unreported
+from mission_control.api.mirrors.report import unreported
 from mission_control.api.queue import celery_app, run
 from mission_control.api.resources import Resources, open_resources
 from mission_control.data.unit_of_work import DatabaseUnavailableError

@@ -7,14 +7,14 @@ from decimal import Decimal
 from mission_control.api.agents.service import playbook_of
 from mission_control.api.evaluate.service import cost_of, measure, new_evaluation
 from mission_control.api.jobs.service import JobRun
-from mission_control.api.language_models import task_model
 from mission_control.core.comparison import Comparison, ScenarioScore, compare
 from mission_control.core.playbook import Playbook, Scenario, scenarios_in
 from mission_control.core.words import EvaluationPurpose, RunStatus, ScenarioStatus
 from mission_control.data.agents import AgentVersion
 from mission_control.data.evaluations import Evaluation, ScenarioResult
-from mission_control.integrations.engine_bridge.protocol import Model
 from mission_control.integrations.errors import SuperOptiXError
+from mission_control.integrations.superoptix.language_models import task_model
+from mission_control.integrations.superoptix.protocol import Model
 from mission_control.integrations.superoptix_client import program_of
 
 BASELINE_ARMS = (EvaluationPurpose.COMPARISON_BASELINE, EvaluationPurpose.ANCHORS_BASELINE)

@@ -7,8 +7,6 @@ from uuid import UUID, uuid4
 
 import structlog
 
-from mission_control.api import agent_memory
-from mission_control.api.agent_memory import MemoryIncompleteError, NoAgentContextError
 from mission_control.api.agents.service import add_version, playbook_of
 from mission_control.api.deployments import events
 from mission_control.api.deployments.errors import (
@@ -31,6 +29,8 @@ from mission_control.api.deployments.schemas import (
 from mission_control.api.jobs import service as jobs
 from mission_control.api.jobs.errors import JobGaveUpError
 from mission_control.api.jobs.service import JobRun, describe
+from mission_control.api.memory import prompt_memory as agent_memory
+from mission_control.api.memory.prompt_memory import MemoryIncompleteError, NoAgentContextError
 from mission_control.api.queue import send_hint
 from mission_control.core.agent_context import place
 from mission_control.core.clock import utc_now
@@ -58,7 +58,7 @@ from mission_control.integrations.errors import (
     DeployUnconfirmedError,
     IntegrationNotFoundError,
 )
-from mission_control.integrations.vapi_assistant import (
+from mission_control.integrations.vapi.assistant import (
     JsonObject,
     OptimizedPrompts,
     Snapshot,

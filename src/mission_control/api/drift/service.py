@@ -25,7 +25,7 @@ from mission_control.data.drift_checks import DriftCheck
 from mission_control.data.pages import Cursor
 from mission_control.data.unit_of_work import UnitOfWork
 from mission_control.integrations.errors import IntegrationError, IntegrationNotFoundError
-from mission_control.integrations.vapi_assistant import (
+from mission_control.integrations.vapi.assistant import (
     FIRST_MESSAGE,
     SYSTEM,
     AssistantSummary,
@@ -37,7 +37,7 @@ from mission_control.integrations.vapi_assistant import (
     live_prompt,
     with_prompts,
 )
-from mission_control.integrations.vapi_reader import named
+from mission_control.integrations.vapi.reader import named
 
 log = structlog.get_logger(__name__)
 

@@ -11,7 +11,6 @@ import numpy as np
 import structlog
 
 from mission_control.api.agents.service import playbook_of
-from mission_control.api.batches import in_batches
 from mission_control.api.evaluate import events
 from mission_control.api.evaluate.errors import (
     NoEvaluationError,
@@ -29,7 +28,7 @@ from mission_control.api.evaluate.schemas import (
 )
 from mission_control.api.jobs import service as jobs
 from mission_control.api.jobs.service import JobRun
-from mission_control.api.language_models import judge_model, task_model
+from mission_control.core.batches import in_batches
 from mission_control.core.clock import utc_now
 from mission_control.core.playbook import Playbook, Scenario, split_of
 from mission_control.core.settings import Settings
@@ -39,13 +38,14 @@ from mission_control.data.evaluations import Evaluation, ScenarioResult
 from mission_control.data.jobs import Job
 from mission_control.data.pages import Cursor
 from mission_control.data.unit_of_work import UnitOfWork
-from mission_control.integrations.engine_bridge.protocol import (
+from mission_control.integrations.errors import SuperOptiXError
+from mission_control.integrations.superoptix.language_models import judge_model, task_model
+from mission_control.integrations.superoptix.protocol import (
     Evaluated,
     Model,
     Program,
     ScenarioFinished,
 )
-from mission_control.integrations.errors import SuperOptiXError
 from mission_control.integrations.superoptix_client import program_of, to_engine
 
 log = structlog.get_logger(__name__)

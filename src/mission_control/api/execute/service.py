@@ -4,14 +4,13 @@ from uuid import uuid4
 
 import structlog
 
-from mission_control.api import agent_memory
-from mission_control.api.agent_memory import AgentMemory
 from mission_control.api.agents.service import playbook_of
 from mission_control.api.evaluate.service import money
 from mission_control.api.execute.errors import InputMismatchError
 from mission_control.api.execute.schemas import ExecutionCreate, ExecutionPage, ExecutionRead
 from mission_control.api.jobs.service import describe
-from mission_control.api.language_models import task_model
+from mission_control.api.memory import prompt_memory as agent_memory
+from mission_control.api.memory.prompt_memory import AgentMemory
 from mission_control.api.resources import Resources
 from mission_control.core.agent_context import place
 from mission_control.core.playbook import Playbook
@@ -21,6 +20,7 @@ from mission_control.data.executions import Execution
 from mission_control.data.pages import Cursor
 from mission_control.data.unit_of_work import UnitOfWork
 from mission_control.integrations.errors import SuperOptiXError
+from mission_control.integrations.superoptix.language_models import task_model
 from mission_control.integrations.superoptix_client import program_of
 
 log = structlog.get_logger(__name__)

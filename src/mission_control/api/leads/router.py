@@ -21,7 +21,7 @@ from mission_control.api.leads.schemas import (
 from mission_control.api.problems import refusals
 from mission_control.core.errors import NotFoundError
 from mission_control.data.pages import CursorError
-from mission_control.integrations.close_errors import (
+from mission_control.integrations.close.errors import (
     LeadChoiceUnknownError,
     LeadFieldAmbiguousError,
     LeadFieldHoldsOneError,

@@ -7,16 +7,6 @@ from typing import Any
 
 import structlog
 
-from mission_control.api import close_mirror as mirror
-from mission_control.api.close_changes import catch_up, read_again
-from mission_control.api.close_walks import (
-    LONGEST_GAP,
-    CloseSync,
-    Walk,
-    reconcile_leads,
-    walk_calls,
-    walk_leads,
-)
 from mission_control.api.jobs.service import describe
 from mission_control.api.leads.errors import (
     LeadFilterUnknownError,
@@ -36,7 +26,17 @@ from mission_control.api.leads.schemas import (
     LeadStatusRead,
     LeadUpdate,
 )
-from mission_control.api.mirroring import SyncReport, unreported
+from mission_control.api.mirrors import close_mirror as mirror
+from mission_control.api.mirrors.close_backfill import (
+    LONGEST_GAP,
+    CloseSync,
+    Walk,
+    reconcile_leads,
+    walk_calls,
+    walk_leads,
+)
+from mission_control.api.mirrors.close_changes import catch_up, read_again
+from mission_control.api.mirrors.report import SyncReport, unreported
 from mission_control.api.queue import send_hint
 from mission_control.api.resources import Resources
 from mission_control.core.clock import utc_now
@@ -47,13 +47,13 @@ from mission_control.data.leads import Lead, LeadField, LeadFilter
 from mission_control.data.pages import Cursor
 from mission_control.data.sync_states import SyncState
 from mission_control.data.unit_of_work import DatabaseUnavailableError, UnitOfWork
-from mission_control.integrations.close_errors import (
+from mission_control.integrations.close.errors import (
     LeadFieldAmbiguousError,
     LeadFieldUnknownError,
     TooManyLeadsInADayError,
 )
-from mission_control.integrations.close_fields import PREFIX
-from mission_control.integrations.close_objects import CloseLead, JsonObject
+from mission_control.integrations.close.fields import PREFIX
+from mission_control.integrations.close.objects import CloseLead, JsonObject
 from mission_control.integrations.errors import IntegrationError
 
 log = structlog.get_logger(__name__)

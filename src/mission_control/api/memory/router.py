@@ -9,14 +9,11 @@ from mission_control.api.deps import (
     AgentId,
     CursorQuery,
     Held,
-    IdempotencyKey,
     Limit,
     OfAgent,
     ReadOnlyUow,
     Uow,
 )
-from mission_control.api.jobs.errors import IdempotencyKeyReusedError
-from mission_control.api.jobs.schemas import JobRead
 from mission_control.api.memory import service
 from mission_control.api.memory.errors import ContextChangedError
 from mission_control.api.memory.schemas import (
@@ -36,10 +33,7 @@ from mission_control.api.memory.schemas import (
     WrittenRead,
 )
 from mission_control.api.problems import refusals
-from mission_control.api.sync.service import request_sync
 from mission_control.core.errors import NotFoundError
-from mission_control.core.words import SyncSystem
-from mission_control.data.jobs import Job
 from mission_control.data.pages import CursorError
 from mission_control.integrations.errors import (
     IntegrationAmbiguousError,
@@ -126,20 +120,6 @@ async def read_hybrid(
 async def search(held: Held, request: SearchRequest) -> SearchRead:
     """One ranked answer: the same text once, with every place where it was found."""
     return await service.search(held, request)
-
-
-@router.post(
-    "/sync",
-    status_code=202,
-    response_model=JobRead,
-    summary="Read what the memory servers hold",
-    responses=refusals(IdempotencyKeyReusedError),
-)
-async def sync(uow: Uow, response: Response, idempotency_key: IdempotencyKey = None) -> Job:
-    """A job with the progress, count and error of each server. It fails when one is not read wholly."""
-    job = await request_sync(uow, idempotency_key=idempotency_key, systems=(SyncSystem.MEMORY,))
-    response.headers["Location"] = f"/api/jobs/{job.id}"
-    return job
 
 
 # -------------------------------------------------------------------- writing

@@ -7,10 +7,12 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from mission_control.api import agent_memory, memory_reading
-from mission_control.api.agent_memory import AgentMemory, ref_of, settings_of
 from mission_control.api.memory import events
+from mission_control.api.memory import prompt_memory as agent_memory
+from mission_control.api.memory import reading as memory_reading
 from mission_control.api.memory.errors import ContextChangedError
+from mission_control.api.memory.prompt_memory import AgentMemory, ref_of, settings_of
+from mission_control.api.memory.reading import Told
 from mission_control.api.memory.schemas import (
     ContextExport,
     ContextLine,
@@ -35,7 +37,6 @@ from mission_control.api.memory.schemas import (
     TemporalRead,
     WrittenRead,
 )
-from mission_control.api.memory_reading import Told
 from mission_control.api.resources import Resources
 from mission_control.core.agent_context import ContextSettings, tokens_of
 from mission_control.core.clock import utc_now

@@ -9,12 +9,10 @@ from uuid import UUID, uuid4
 import structlog
 
 from mission_control.api.agents.service import add_version, playbook_of, unified_diff
-from mission_control.api.batches import in_batches
 from mission_control.api.compare.service import compare_versions, compared_scenarios
 from mission_control.api.evaluate.service import cost_of, end_unmeasured, money
 from mission_control.api.jobs import service as jobs
 from mission_control.api.jobs.service import JobRun
-from mission_control.api.language_models import judge_model, reflection_model, task_model
 from mission_control.api.optimize import events
 from mission_control.api.optimize.errors import (
     NoOptimizationError,
@@ -30,6 +28,7 @@ from mission_control.api.optimize.schemas import (
     TrialRead,
 )
 from mission_control.core import playbook as playbooks
+from mission_control.core.batches import in_batches
 from mission_control.core.clock import utc_now
 from mission_control.core.comparison import Comparison
 from mission_control.core.playbook import Demonstration, Playbook, scenarios_in
@@ -48,7 +47,13 @@ from mission_control.data.jobs import Job
 from mission_control.data.optimizations import Optimization, Trial
 from mission_control.data.pages import Cursor
 from mission_control.data.unit_of_work import UnitOfWork
-from mission_control.integrations.engine_bridge.protocol import (
+from mission_control.integrations.errors import SuperOptiXError
+from mission_control.integrations.superoptix.language_models import (
+    judge_model,
+    reflection_model,
+    task_model,
+)
+from mission_control.integrations.superoptix.protocol import (
     Budget,
     Log,
     Model,
@@ -57,7 +62,6 @@ from mission_control.integrations.engine_bridge.protocol import (
     TrialFinished,
     Usage,
 )
-from mission_control.integrations.errors import SuperOptiXError
 from mission_control.integrations.superoptix_client import program_of, to_engine
 
 log = structlog.get_logger(__name__)

@@ -8,13 +8,15 @@ from mission_control.api.jobs.schemas import JobRead
 from mission_control.api.problems import refusals
 from mission_control.api.sync import service
 from mission_control.api.sync.schemas import SyncRead
+from mission_control.core.words import SyncSystem
 from mission_control.data.jobs import Job
 
-router = APIRouter(prefix="/api/system", tags=["sync"])
+router = APIRouter()
 
 
 @router.post(
-    "/sync-all",
+    "/api/system/sync-all",
+    tags=["sync"],
     status_code=202,
     response_model=JobRead,
     summary="Read Vapi, Close and the memory servers into the mirrors here",
@@ -31,6 +33,23 @@ async def sync_all(uow: Uow, response: Response, idempotency_key: IdempotencyKey
     return job
 
 
-@router.get("/sync", summary="What is mirrored of each system outside")
+@router.get("/api/system/sync", tags=["sync"], summary="What is mirrored of each system outside")
 async def read_sync(uow: ReadOnlyUow, held: Held) -> SyncRead:
     return await service.read_sync(uow, held.settings)
+
+
+@router.post(
+    "/api/memory/sync",
+    tags=["memory"],
+    status_code=202,
+    response_model=JobRead,
+    summary="Read what the memory servers hold",
+    responses=refusals(IdempotencyKeyReusedError),
+)
+async def sync_memory(uow: Uow, response: Response, idempotency_key: IdempotencyKey = None) -> Job:
+    """A job with the progress, count and error of each server. It fails when one is not read wholly."""
+    job = await service.request_sync(
+        uow, idempotency_key=idempotency_key, systems=(SyncSystem.MEMORY,)
+    )
+    response.headers["Location"] = f"/api/jobs/{job.id}"
+    return job

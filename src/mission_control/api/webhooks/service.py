@@ -21,7 +21,7 @@ from mission_control.api.webhooks.errors import (
 from mission_control.core.clock import utc_now
 from mission_control.core.settings import Settings
 from mission_control.data.unit_of_work import DatabaseUnavailableError
-from mission_control.integrations.vapi_assistant import JsonObject
+from mission_control.integrations.vapi.assistant import JsonObject
 from mission_control.integrations.webhook_signatures import (
     Delivery,
     carries_token,

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx2
 
-from mission_control.integrations.base import USER_AGENT, is_loopback
+from mission_control.integrations.http import USER_AGENT, is_loopback
 from mission_control.integrations.memory.wire import EXCHANGE, Exchange
 
 NO_ANSWER = 599  # no server sends it

@@ -1,0 +1,361 @@
+"""Starts, talks to and stops one engine process."""
+
+import asyncio
+import os
+import re
+import shutil
+import signal
+import tempfile
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
+from pathlib import Path
+
+import structlog
+
+from mission_control.core.child_processes import dies_with_us
+from mission_control.core.settings import inherited
+from mission_control.integrations.errors import SuperOptiXError
+from mission_control.integrations.superoptix.failures import UNCHANGED, failure
+from mission_control.integrations.superoptix.location import EngineLocation
+from mission_control.integrations.superoptix.protocol import (
+    FROM_ENGINE,
+    TO_ENGINE,
+    Cancel,
+    Compiled,
+    Doctored,
+    ErrorKind,
+    Evaluated,
+    Failed,
+    FromEngine,
+    MarketplaceListed,
+    Model,
+    Optimized,
+    Ran,
+    Ready,
+    ToEngine,
+)
+
+log = structlog.get_logger(__name__)
+
+MAX_LINE_BYTES = 16 << 20
+READY_SECONDS = 30.0
+TERMINATE_SECONDS = 1.0
+KILL_SECONDS = 0.5
+LAST_LINES = 40
+LINE_CHARACTERS = 500
+
+_LAST_ANSWERS = (Doctored, Compiled, MarketplaceListed, Evaluated, Ran, Optimized, Failed)
+_CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
+_PROGRESS_BAR = re.compile(r"\d%\|")  # of DSPy's; they would push out what says why
+# A model may say NUL, and PostgreSQL stores no text that holds it. (Not: a backslash before `u0000`.)
+_NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
+
+# Engines of a parent process: collecting them here would close what the parent still uses.
+_inherited_engines: list["EngineProcess"] = []
+
+
+class EngineProcess:
+    """One engine, spoken to by any number of requests at once.
+
+    It belongs to the process and the event loop that made it, and is started by its first use.
+    `on_started` is told its pid.
+    """
+
+    def __init__(
+        self,
+        location: EngineLocation,
+        *,
+        purpose: str,
+        on_started: Callable[[int], None] | None = None,
+    ) -> None:
+        self.purpose = purpose
+        self._location = location
+        self._on_started = on_started
+        self._owner = os.getpid()
+        self._loop = asyncio.get_running_loop()
+        self._starting: asyncio.Task[None] | None = None
+        self._closing: asyncio.Task[None] | None = None
+        self._readers: list[asyncio.Task[None]] = []
+        self._process: asyncio.subprocess.Process | None = None
+        self._home: Path | None = None
+        self._ready = asyncio.Event()
+        self._requests: dict[str, asyncio.Queue[FromEngine | None]] = {}
+        self._ended: tuple[ErrorKind, str] | None = None
+        self._secrets: set[str] = set()
+        self._last_lines: deque[str] = deque(maxlen=LAST_LINES)
+
+    # ---------------------------------------------------------------- state
+
+    @property
+    def pid(self) -> int | None:
+        """Also the id of its process group."""
+        return self._process.pid if self._process else None
+
+    def is_ours(self) -> bool:
+        """Whether this process and this event loop made it."""
+        return self._owner == os.getpid() and self._loop is asyncio.get_running_loop()
+
+    def is_usable(self) -> bool:
+        """Whether a request would find it alive. True before the start."""
+        start = self._starting
+        has_failed = start is not None and start.done() and start.exception() is not None
+        if has_failed or self._ended is not None or self._closing is not None:
+            return False
+        return self._process is None or _is_running(self._process.pid)
+
+    # ---------------------------------------------------------------- talk
+
+    async def request(
+        self, message: ToEngine, *, kept: object = UNCHANGED
+    ) -> AsyncGenerator[FromEngine]:
+        """Every message of this request, up to and including its last.
+
+        Leaving early cancels the request. Raises SuperOptiXError: `crashed` when the process
+        ends, `internal` when it says what is not in the protocol, `config` when there is none.
+        `kept` is asked, as text, for the sentence that says what is left of the work.
+        """
+        await self.start()
+        answers: asyncio.Queue[FromEngine | None] = asyncio.Queue()
+        self._requests[message.id] = answers
+        is_over = False
+        try:
+            await self._send(message)
+            while not is_over:
+                answer = await answers.get()
+                if answer is None:
+                    is_over = True
+                    raise self._end_as_error(kept)
+                is_over = isinstance(answer, _LAST_ANSWERS)
+                yield answer
+        finally:
+            del self._requests[message.id]
+            if not is_over:
+                self._write(Cancel(id=f"{message.id}-cancel", target=message.id))
+
+    async def _send(self, message: ToEngine) -> None:
+        if self._ended is not None:
+            raise self._end_as_error()
+        assert self._process is not None
+        assert self._process.stdin is not None
+        self._remember_secrets(message)
+        self._write(message)
+        # A pipe that broke is an engine that is ending: the listener says so to every request.
+        with suppress(ConnectionError):
+            await self._process.stdin.drain()
+
+    def _write(self, message: ToEngine) -> None:
+        if self._ended is None and self._process is not None and self._process.stdin is not None:
+            self._process.stdin.write(TO_ENGINE.dump_json(message) + b"\n")
+
+    def _remember_secrets(self, message: ToEngine) -> None:
+        models = [value for _, value in message if isinstance(value, Model)]
+        self._secrets |= {model.api_key.get_secret_value() for model in models} - {""}
+
+    # ---------------------------------------------------------------- start
+
+    async def start(self) -> None:
+        """Start it unless that was done, and wait until it says `ready`."""
+        if self._starting is None:
+            self._starting = asyncio.create_task(self._start())
+        # Others may wait for the same start, so one that gives up must not end it.
+        await asyncio.shield(self._starting)
+        if self._ended is not None:
+            raise self._end_as_error()
+
+    async def _start(self) -> None:
+        python, source = self._location.python(), self._location.source()
+        self._home = Path(tempfile.mkdtemp(prefix="mission-control-engine-"))
+        try:
+            self._process = await self._spawn(python, source, self._home)
+        except asyncio.CancelledError:
+            self._remove_home()
+            raise
+        except OSError as exc:
+            self._remove_home()
+            raise failure("config", f"the engine's Python does not start ({exc.strerror})") from exc
+        log.info("engine_started", pid=self._process.pid, purpose=self.purpose)
+        self._readers = [
+            asyncio.create_task(self._listen(self._process)),
+            asyncio.create_task(self._keep_log(self._process)),
+        ]
+        if self._on_started is not None:
+            self._on_started(self._process.pid)
+        try:
+            async with asyncio.timeout(READY_SECONDS):
+                await self._ready.wait()
+        except TimeoutError:
+            self._end("crashed", f"it was not ready within {READY_SECONDS:.0f} seconds")
+            await self._kill()
+            self._remove_home()
+
+    async def _spawn(self, python: Path, source: Path, home: Path) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            python,
+            "-m",
+            "engine_host",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            limit=MAX_LINE_BYTES,
+            cwd=home,
+            env=_environment(source, home),
+            start_new_session=True,
+            preexec_fn=dies_with_us(signal.SIGKILL),
+        )
+
+    # ---------------------------------------------------------------- listen
+
+    async def _listen(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdout is not None
+        try:
+            # The last line of an engine that was killed may be half a line.
+            while (line := await process.stdout.readline()).endswith(b"\n"):
+                self._deliver(FROM_ENGINE.validate_json(_NUL.sub(rb"\1\\ufffd", line)))
+        except ValueError:  # also a line without an end
+            await self._kill()
+            self._end("internal", "it said something that is not in its protocol")
+        except asyncio.CancelledError:  # the event loop is being closed
+            await self._kill()
+            self._end("crashed", "it was stopped")
+            raise
+        else:
+            await self._mourn(process)
+
+    def _deliver(self, message: FromEngine) -> None:
+        if isinstance(message, Ready):
+            self._ready.set()
+        elif message.id in self._requests:
+            self._requests[message.id].put_nowait(message)
+        # Anything else belongs to a request whose consumer has left.
+
+    async def _mourn(self, process: asyncio.subprocess.Process) -> None:
+        """Its output ended: find out how it died, and let nothing of it survive."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(TERMINATE_SECONDS):
+                await process.wait()
+        self._signal_group(signal.SIGKILL)
+        self._end("crashed", _cause_of_death(process.returncode))
+
+    async def _keep_log(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stderr is not None
+        while True:
+            try:
+                line = await process.stderr.readline()
+            except ValueError:  # longer than any line may be, and dropped
+                continue
+            if not line:
+                return
+            text = self._cleaned(line.decode(errors="replace"))
+            if not _PROGRESS_BAR.search(text):
+                self._last_lines.append(text)
+            log.debug("engine_said", pid=process.pid, text=text)
+
+    def _cleaned(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, "[redacted]")
+        return _CONTROL.sub("", text).strip()[:LINE_CHARACTERS]
+
+    # ---------------------------------------------------------------- stop
+
+    async def close(self) -> None:
+        """End the process and whatever it started, within two seconds."""
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._close())
+        # The process must be gone even if the one who asks is cancelled meanwhile.
+        await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
+        if self._starting is not None and self._process is None:
+            self._starting.cancel()
+            await asyncio.wait([self._starting])
+        self._end("cancelled", "the engine was stopped")
+        if self._process is None:
+            return
+        self._signal_group(signal.SIGTERM)
+        await self._wait_for_exit(TERMINATE_SECONDS)
+        await self._kill()
+        for reader in self._readers:
+            reader.cancel()
+        if self._readers:
+            await asyncio.wait(self._readers)
+        self._remove_home()
+        log.info("engine_stopped", pid=self._process.pid, exit_code=self._process.returncode)
+
+    def abandon(self) -> None:
+        """Give up an engine that another process or another event loop made."""
+        _inherited_engines.append(self)
+        if self._owner == os.getpid():
+            self._signal_group(signal.SIGKILL)
+            self._remove_home()
+
+    async def _kill(self) -> None:
+        self._signal_group(signal.SIGKILL)
+        await self._wait_for_exit(KILL_SECONDS)
+
+    async def _wait_for_exit(self, seconds: float) -> None:
+        assert self._process is not None
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._process.wait()
+
+    def _end(self, kind: ErrorKind, detail: str) -> None:
+        """Tell every open request that there will be no answer. Only the first cause counts."""
+        if self._ended is not None:
+            return
+        self._ended = (kind, detail)
+        self._ready.set()
+        for answers in self._requests.values():
+            answers.put_nowait(None)
+        if kind != "cancelled":
+            self._remove_home()
+            log.warning(
+                "engine_died", pid=self.pid, cause=detail, last_lines=list(self._last_lines)
+            )
+
+    def _end_as_error(self, kept: object = UNCHANGED) -> SuperOptiXError:
+        assert self._ended is not None
+        kind, detail = self._ended
+        return failure(kind, detail, kept=str(kept))
+
+    def _signal_group(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, number)
+
+    def _remove_home(self) -> None:
+        if self._home is not None:
+            shutil.rmtree(self._home, ignore_errors=True)
+
+
+def _environment(source: Path, home: Path) -> dict[str, str]:
+    """All that the engine may see of our environment: no key, no address, no setting of ours."""
+    return {
+        "LANG": "C.UTF-8",
+        **inherited("PATH", "LANG", *_CERTIFICATES),
+        "HOME": str(home),
+        "TMPDIR": str(home),
+        "PYTHONPATH": str(source),
+        "PYTHONUTF8": "1",
+        # A resumed search must walk through sets in the same order as before.
+        "PYTHONHASHSEED": "0",
+    }
+
+
+def _is_running(pid: int) -> bool:
+    """Ask the kernel, since our event loop may not have run when the process died."""
+    if not hasattr(os, "waitid"):
+        return True
+    try:
+        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+    except ChildProcessError:
+        return False
+
+
+def _cause_of_death(status: int | None) -> str:
+    if status is None:
+        return "it stopped answering"
+    if status < 0:
+        return f"killed by {signal.Signals(-status).name}"
+    return f"exit code {status}"

@@ -1,0 +1,295 @@
+"""An assistant of Vapi, and what was said in its calls, as a SuperSpec playbook."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import groupby, pairwise
+from typing import Any, cast
+
+from pydantic import JsonValue
+
+from mission_control.core.errors import NotAcceptableError
+from mission_control.core.playbook import agent_slug
+from mission_control.core.storable import storable_text
+from mission_control.integrations.vapi.assistant import (
+    AssistantSummary,
+    JsonObject,
+    live_first_message,
+    live_prompt,
+    other_system_messages,
+)
+from mission_control.integrations.vapi.call import Turn, VapiCall
+
+HEARD, SAID = "caller_says", "reply"
+MOST_DRAFTS, MOST_PER_CALL = 24, 3
+FEWEST_WORDS = 3  # "Yes." and "Hello?" tell nothing of an agent
+LONGEST_EXCHANGE = 2_000  # characters; who talks longer was not answered by one reply
+LONGEST_NAME = 120
+
+# What SuperSpec takes for a provider; whatever else is reached through a gateway.
+SUPERSPEC_PROVIDERS = frozenset({
+    "openai", "anthropic", "google", "azure", "mistral", "cohere", "groq", "deepseek", "gateway",
+})  # fmt: skip
+SUPERSPEC_NAMES = {
+    "deep-seek": "deepseek", "anthropic-bedrock": "anthropic", "azure-openai": "azure"
+}  # fmt: skip
+
+E_MAIL = re.compile(r"[\w.+'-]+@[\w-]+(\.[\w-]+)+")
+PHONE_NUMBER = re.compile(r"(?<![\w.])\+?\(?\d(?:[\s().-]*\d){6,14}(?!\w)")
+NAME_OF_SOMEBODY = re.compile(r"name", re.IGNORECASE)
+
+
+class NothingToImportError(NotAcceptableError):
+    """The assistant at Vapi has no prompt that could become an agent's."""
+
+    code = "nothing_to_import"
+
+    def __init__(self, assistant_id: str, why: str) -> None:
+        super().__init__(
+            f"{why} Nothing was made; give the assistant a system prompt in Vapi, or write a "
+            "playbook and link it to the assistant.",
+            assistant_id=assistant_id,
+        )
+
+
+def slug_of(assistant: JsonObject) -> str:
+    """The id that its agent would have."""
+    return agent_slug(_name(assistant))
+
+
+def why_not(assistant: JsonObject) -> str | None:
+    """Why no agent can be made of it, in a sentence; None when one can."""
+    if (live_prompt(assistant) or "").strip():
+        return None
+    summary = AssistantSummary.of(assistant)
+    if not isinstance(assistant.get("model"), dict):
+        return "This assistant has no model of its own (it may be a squad or a workflow)."
+    if summary.provider == "custom-llm":
+        return "This assistant's prompt is kept by a server of its own (custom-llm), not by Vapi."
+    return "This assistant has no system prompt."
+
+
+def keeps_calls_private(assistant: JsonObject) -> bool:
+    """HIPAA or PCI: what was said in its calls must not be copied anywhere."""
+    plan = assistant.get("compliancePlan")
+    return isinstance(plan, dict) and bool(plan.get("hipaaEnabled") or plan.get("pciEnabled"))
+
+
+def playbook_of_assistant(
+    assistant: JsonObject, calls: Iterable[JsonObject] = ()
+) -> dict[str, Any]:
+    """A playbook with the assistant's prompt, byte for byte, and drafts of scenarios from `calls`.
+
+    No secret of the assistant gets into it, and no number, e-mail address or name of who called.
+
+    Raises:
+        NothingToImportError: It has no prompt.
+    """
+    reason = why_not(assistant)
+    if reason is not None:
+        raise NothingToImportError(AssistantSummary.of(assistant).id, reason)
+    name, tools = _name(assistant), _tools(assistant)
+    spec: dict[str, Any] = {
+        "language_model": _language_model(assistant),
+        "persona": {"name": name, "role": "Answers and makes phone calls"},
+        "tasks": [{
+            "name": "answer_turn",
+            "instruction": "Reply to what the person on the phone just said.",
+            "inputs": [_field(HEARD)],
+            "outputs": [_field(SAID)],
+        }],
+        "input_fields": [_field(HEARD)],
+        "output_fields": [_field(SAID)],
+        "agentflow": [{"name": "answer", "type": "Generate", "task": "answer_turn"}],
+        "dspy": {"module": "predict", "adapter": {"mode": "manual", "type": "chat"}},
+        "prompt": live_prompt(assistant),
+        "feature_specifications": {"scenarios": list(drafts(calls))},
+    }  # fmt: skip
+    first_message = live_first_message(assistant)
+    if first_message is not None and first_message.strip():
+        spec["first_message"] = first_message
+    if tools:
+        spec["tool_calling"] = {
+            "enabled": True,
+            "available_tools": list(tools),
+            "descriptions": {tool: text for tool, text in tools.items() if text},
+        }
+    return {
+        "apiVersion": "agent/v1",
+        "kind": "AgentSpec",
+        "metadata": {
+            "name": name,
+            "id": slug_of(assistant),
+            "version": "1.0.0",
+            "description": f"Imported from the assistant {name} at Vapi.",
+            "agent_type": "Interactive",
+            "level": "genies" if tools else "oracles",
+            "stage": "beta",
+            "tags": ["vapi"],
+        },
+        "spec": spec,
+    }
+
+
+def left_at_vapi(assistant: JsonObject) -> list[str]:
+    """What of the assistant is not in its playbook, in sentences for whoever imports it."""
+    model = cast("JsonObject", assistant["model"])
+    told: list[str] = []
+    others = other_system_messages(assistant)
+    if others:
+        told.append(
+            f"Further system messages of the assistant: {others}. They stay at Vapi and are not "
+            "part of the prompt here."
+        )
+    kept = {key: model.get(key) for key in ("toolIds", "toolRefs")}
+    ids = max(len(ids) for ids in [[], *(each for each in kept.values() if isinstance(each, list))])
+    if ids:
+        told.append(f"Tools that the assistant has by reference: {ids}. They stay at Vapi.")
+    if model.get("provider") == "custom-llm":
+        told.append(
+            "The assistant's model is a server of its own (custom-llm); here the model of the "
+            "settings answers instead."
+        )
+    return told
+
+
+# ---------------------------------------------------------------- drafts of scenarios
+
+
+def drafts(calls: Iterable[JsonObject]) -> Iterator[dict[str, Any]]:
+    """Scenarios from what was said: to be reviewed, since a reply that was given may be wrong."""
+    heard: set[str] = set()
+    numbers: dict[str, int] = {}
+    for raw in calls:
+        call = VapiCall.of(raw)
+        names = _names_in(raw)
+        exchanges = [
+            (_scrubbed(one, names), _scrubbed(two, names)) for one, two in _exchanges(call)
+        ]
+        new = [each for each in exchanges if each[0].casefold() not in heard][:MOST_PER_CALL]
+        for caller_says, reply in new:
+            if len(heard) == MOST_DRAFTS:
+                return
+            heard.add(caller_says.casefold())
+            day = _day(call.started_at or call.created_at)
+            numbers[day] = numbers.get(day, 0) + 1
+            yield _draft(f"call_{day}_{numbers[day]:02}", caller_says, reply)
+
+
+def _draft(name: str, caller_says: str, reply: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "description": (
+            "From a call, not reviewed: is this the reply that the agent should give? Correct it, "
+            "add checks, and take `draft` away."
+        ),
+        "tags": ["draft"],
+        "draft": True,
+        "input": {HEARD: caller_says},
+        "expected_output": {SAID: reply},
+    }
+
+
+def _exchanges(call: VapiCall) -> Iterator[tuple[str, str]]:
+    """What the caller said, and what the agent answered; either may have come in pieces."""
+    said = [turn for turn in call.turns if turn.speaker != "tool"]
+    pieces = [
+        (speaker, " ".join(turn.text.strip() for turn in turns))
+        for speaker, turns in groupby(said, key=_speaker)
+    ]
+    for (speaker, text), (_, reply) in pairwise(pieces):
+        tells_something = len(text.split()) >= FEWEST_WORDS and reply.strip()
+        is_short = len(text) + len(reply) <= LONGEST_EXCHANGE
+        if speaker == "caller" and tells_something and is_short:
+            yield text, reply
+
+
+def _speaker(turn: Turn) -> str:
+    return turn.speaker
+
+
+def _day(at: datetime | None) -> str:
+    return "undated" if at is None else f"{at:%Y%m%d}"
+
+
+# ---------------------------------------------------------------- personal data
+
+
+def _names_in(raw: JsonObject) -> list[str]:
+    """Names of the caller, whole and in parts, longest first."""
+    customer, overrides = _object(raw, "customer"), _object(raw, "assistantOverrides")
+    variables = _object(overrides, "variableValues")
+    given = [customer.get("name")]
+    given += [value for key, value in variables.items() if NAME_OF_SOMEBODY.search(key)]
+    whole = [one.strip() for one in given if isinstance(one, str)]
+    parts = [part.strip(".,") for one in whole for part in one.split()]
+    return sorted({one for one in (*whole, *parts) if len(one) > 1}, key=len, reverse=True)
+
+
+def _scrubbed(text: str, names: Sequence[str]) -> str:
+    text = E_MAIL.sub("[e-mail]", text)
+    text = PHONE_NUMBER.sub("[number]", text)
+    if names:
+        either = "|".join(re.escape(name) for name in names)
+        text = re.sub(rf"(?<!\w)(?:{either})(?!\w)", "[name]", text, flags=re.IGNORECASE)
+    return text
+
+
+# ---------------------------------------------------------------- parts
+
+
+def _name(assistant: JsonObject) -> str:
+    summary = AssistantSummary.of(assistant)
+    name = " ".join(storable_text(summary.name or "").split())[:LONGEST_NAME]
+    return name or f"assistant {summary.id[:8]}"
+
+
+def _language_model(assistant: JsonObject) -> dict[str, Any]:
+    model = cast("JsonObject", assistant["model"])
+    summary = AssistantSummary.of(assistant)
+    at_vapi = storable_text(summary.provider or "")
+    provider = SUPERSPEC_NAMES.get(at_vapi, at_vapi)
+    described: dict[str, Any] = {
+        "location": "cloud",
+        "provider": provider if provider in SUPERSPEC_PROVIDERS else "gateway",
+        "model": storable_text(summary.model or "").strip() or "default",
+    }
+    if at_vapi and at_vapi != described["provider"]:
+        described["vapi_provider"] = at_vapi
+    temperature, max_tokens = model.get("temperature"), model.get("maxTokens")
+    if type(temperature) in (int, float) and 0 <= cast("float", temperature) <= 2:
+        described["temperature"] = temperature
+    if type(max_tokens) is int and 1 <= max_tokens <= 1_000_000:
+        described["max_tokens"] = max_tokens
+    return described
+
+
+def _field(name: str) -> dict[str, Any]:
+    described = {
+        HEARD: "What the person on the phone just said",
+        SAID: "What the agent says next",
+    }
+    return {"name": name, "type": "str", "description": described[name], "required": True}
+
+
+def _tools(assistant: JsonObject) -> dict[str, str]:
+    """Names of its own tools, with what they are for. Nothing else of a tool: it holds secrets."""
+    tools = _object(assistant, "model").get("tools")
+    described: dict[str, str] = {}
+    for tool in tools if isinstance(tools, list) else []:
+        if not isinstance(tool, dict):
+            continue
+        function = _object(tool, "function")
+        name = _text(function.get("name")) or _text(tool.get("type"))
+        if name:
+            described.setdefault(name, _text(function.get("description")))
+    return described
+
+
+def _text(value: JsonValue) -> str:
+    return storable_text(value).strip() if isinstance(value, str) else ""
+
+
+def _object(value: JsonObject, key: str) -> JsonObject:
+    found = value.get(key)
+    return found if isinstance(found, dict) else {}
