@@ -14,7 +14,7 @@ import uvicorn
 from mission_control.api.agents.schemas import AgentUpdate
 from mission_control.api.app import create_app
 from mission_control.api.evaluate.schemas import EvaluationCreate
-from mission_control.api.evaluate.service import EvaluationWork
+from mission_control.api.evaluate.work import EvaluationWork
 from mission_control.api.jobs.schemas import JobRead
 from mission_control.api.jobs.service import run_job
 from mission_control.api.queue import celery_app

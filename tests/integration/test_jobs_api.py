@@ -7,10 +7,10 @@ from uuid import UUID
 import httpx2
 import pytest
 
-from mission_control.api.evaluate.service import EvaluationWork
+from mission_control.api.evaluate.work import EvaluationWork
 from mission_control.api.jobs import service as jobs
 from mission_control.api.jobs.service import run_job
-from mission_control.api.optimize.service import OptimizationWork
+from mission_control.api.optimize.work import OptimizationWork
 from mission_control.api.resources import Resources
 from mission_control.core.words import JobStatus, Verdict
 from tests.builders import a_playbook

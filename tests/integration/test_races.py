@@ -15,8 +15,8 @@ from sqlalchemy.exc import OperationalError
 from mission_control.api import queue
 from mission_control.api.jobs import service as jobs
 from mission_control.api.jobs.service import JobRun, run_job
-from mission_control.api.optimize import service as optimize
-from mission_control.api.optimize.service import OptimizationWork
+from mission_control.api.optimize import search as optimize_search
+from mission_control.api.optimize.work import OptimizationWork
 from mission_control.api.queue import celery_app, hints
 from mission_control.api.realtime import Hub
 from mission_control.api.resources import Resources
@@ -201,7 +201,7 @@ class TestDiedAtABadMoment:
 
         job_id = UUID((await client.post("/api/optimize/ada", json={})).json()["id"])
         with monkeypatch.context() as patched:
-            patched.setattr(optimize, "_start", away)
+            patched.setattr(optimize_search, "_start", away)
             await run_job(resources, job_id, OptimizationWork(job_id))
         assert (await client.get(f"/api/jobs/{job_id}")).json()["status"] == "running"
 

@@ -12,9 +12,9 @@ from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
 from redis.exceptions import RedisError
 
 from mission_control.api.evaluate import events as evaluate_events
-from mission_control.api.evaluate import service as evaluate
+from mission_control.api.evaluate import queries as evaluate
 from mission_control.api.optimize import events as optimize_events
-from mission_control.api.optimize import service as optimize
+from mission_control.api.optimize import queries as optimize
 from mission_control.api.resources import Resources
 from mission_control.core.errors import MissionControlError, NotReadyError
 from mission_control.core.tasks import end

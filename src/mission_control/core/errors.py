@@ -1,6 +1,9 @@
 """The errors every layer may raise. None of them knows about HTTP."""
 
-from typing import ClassVar
+import json
+from typing import Any, ClassVar, cast
+
+MOST_CHANGED = 50  # names of fields in one error
 
 
 class MissionControlError(Exception):
@@ -16,6 +19,13 @@ class MissionControlError(Exception):
         super().__init__(message)
         self.message = message
         self.fields = fields
+
+    def described(self) -> dict[str, Any]:
+        """The error as rows, events and answers carry it: plain JSON."""
+        described: dict[str, Any] = {"code": self.code, "detail": self.message}
+        if isinstance(changed := self.fields.get("changed"), list):
+            described["changed"] = cast("list[object]", changed)[:MOST_CHANGED]
+        return json.loads(json.dumps(described))
 
 
 class NotFoundError(MissionControlError):

@@ -11,4 +11,9 @@ def plain(usd: Decimal) -> str:
     return f"{usd:f}"
 
 
+def as_money(usd: float | None) -> Decimal | None:
+    """The engine's dollars as exact money; None stays 'unpriced'."""
+    return None if usd is None else Decimal(str(round(usd, 8)))
+
+
 Money = Annotated[Decimal, PlainSerializer(plain, return_type=str, when_used="json")]

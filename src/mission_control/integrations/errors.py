@@ -1,5 +1,7 @@
 """What can go wrong with somebody else's system, in words the rest of us can act on."""
 
+from typing import Any
+
 from mission_control.core.errors import ConflictError, MissionControlError
 
 
@@ -65,6 +67,10 @@ class SuperOptiXError(IntegrationError):
     def __init__(self, message: str, *, kind: str, **fields: object) -> None:
         super().__init__(message, kind=kind, **fields)
         self.kind = kind
+
+    def described(self) -> dict[str, Any]:
+        """Also of which kind it is."""
+        return {**super().described(), "kind": self.kind}
 
 
 class AssistantNameAmbiguousError(ConflictError):

@@ -14,7 +14,7 @@ from mission_control.api.deps import (
     ReadOnlyUow,
     Uow,
 )
-from mission_control.api.evaluate import service
+from mission_control.api.evaluate import commands, queries
 from mission_control.api.evaluate.errors import (
     NoEvaluationError,
     NoScenariosError,
@@ -63,7 +63,7 @@ async def evaluate(
     idempotency_key: IdempotencyKey = None,
 ) -> Job:
     """`{}` evaluates the current version on all its scenarios. Answers with a job."""
-    job = await service.request_evaluation(
+    job = await commands.request_evaluation(
         uow, held.settings, agent_id, request,
         purpose=EvaluationPurpose.CHECK, idempotency_key=idempotency_key,
     )  # fmt: skip
@@ -87,7 +87,7 @@ async def evaluate_baseline(
     idempotency_key: IdempotencyKey = None,
 ) -> Job:
     """The same, remembered as what later evaluations are held against."""
-    job = await service.request_evaluation(
+    job = await commands.request_evaluation(
         uow, held.settings, agent_id, request,
         purpose=EvaluationPurpose.BASELINE, idempotency_key=idempotency_key,
     )  # fmt: skip
@@ -108,7 +108,7 @@ async def list_evaluations(
     purpose: Annotated[EvaluationPurpose | None, Query()] = None,
     status: Annotated[RunStatus | None, Query()] = None,
 ) -> EvaluationPage:
-    return await service.list_evaluations(
+    return await queries.list_evaluations(
         uow, agent_id, limit=limit, cursor=cursor, purpose=purpose, status=status
     )
 
@@ -119,7 +119,7 @@ async def list_evaluations(
     responses=refusals(NotFoundError, NoEvaluationError),
 )
 async def latest_evaluation(uow: ReadOnlyUow, agent_id: AgentId) -> EvaluationDetail:
-    return await service.latest_evaluation(uow, agent_id)
+    return await queries.latest_evaluation(uow, agent_id)
 
 
 @router.get(
@@ -130,4 +130,4 @@ async def latest_evaluation(uow: ReadOnlyUow, agent_id: AgentId) -> EvaluationDe
 async def get_evaluation(
     uow: ReadOnlyUow, agent_id: AgentId, evaluation_id: UUID
 ) -> EvaluationDetail:
-    return await service.show_evaluation(uow, agent_id, evaluation_id)
+    return await queries.show_evaluation(uow, agent_id, evaluation_id)

@@ -15,6 +15,8 @@ ModelName = Annotated[
     str, Field(pattern=r"^[\w./:@+-]{1,120}$", description="As LiteLLM names it: `openai/gpt-4o`.")
 ]
 ScenarioId = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,120}$")]
+Concurrency = Annotated[int, Field(ge=1, le=128, description="Scenarios at once.")]
+DEFAULT_CONCURRENCY = 16
 SplitName = Literal["train", "validation", "test"]
 
 
@@ -31,7 +33,7 @@ class EvaluationCreate(BaseModel):
         description="Only what failed (`failed`: and errored) in the latest evaluation.",
     )
     repetitions: int = Field(default=1, ge=1, le=20)
-    concurrency: int = Field(default=16, ge=1, le=128)
+    concurrency: Concurrency = DEFAULT_CONCURRENCY
     model: ModelName | None = None
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from mission_control.api.deps import AgentId, CursorQuery, Held, Limit, ReadOnlyUow
-from mission_control.api.execute import service
+from mission_control.api.execute import queries, work
 from mission_control.api.execute.errors import InputMismatchError
 from mission_control.api.execute.schemas import ExecutionCreate, ExecutionPage, ExecutionRead
 from mission_control.api.problems import refusals
@@ -25,7 +25,7 @@ router = APIRouter(prefix="/api/execute", tags=["execute"])
 )
 async def execute(held: Held, agent_id: AgentId, request: ExecutionCreate) -> ExecutionRead:
     """Answers when the agent has; a run that failed is kept too and named in the problem."""
-    return await service.execute(held, agent_id, request)
+    return await work.execute(held, agent_id, request)
 
 
 @router.get(
@@ -40,4 +40,4 @@ async def list_executions(
     cursor: CursorQuery = None,
     status: Annotated[ExecutionStatus | None, Query()] = None,
 ) -> ExecutionPage:
-    return await service.list_executions(uow, agent_id, limit=limit, cursor=cursor, status=status)
+    return await queries.list_executions(uow, agent_id, limit=limit, cursor=cursor, status=status)

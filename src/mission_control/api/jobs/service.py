@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import json
 import os
 import shutil
 import socket
@@ -10,7 +9,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 from uuid import UUID, uuid4
 
 import structlog
@@ -43,7 +42,6 @@ NEVER_STARTED_AFTER = timedelta(seconds=10)
 # Once begun, these change something outside: they end where it is known what is there.
 NEVER_HALF_DONE = (JobKind.DEPLOY, JobKind.ROLLBACK)
 MAX_ATTEMPTS_WITHOUT_PROGRESS = 5
-MOST_CHANGED = 50  # names of fields in one error
 
 
 # -------------------------------------------------------------------- asking for work
@@ -319,12 +317,7 @@ async def _close(
 
 def describe(error: MissionControlError) -> dict[str, Any]:
     """An error as rows, events and answers carry it."""
-    described: dict[str, Any] = {"code": error.code, "detail": error.message}
-    if isinstance(error, SuperOptiXError):
-        described["kind"] = error.kind
-    if isinstance(changed := error.fields.get("changed"), list):
-        described["changed"] = cast("list[str]", changed)[:MOST_CHANGED]
-    return json.loads(json.dumps(described))
+    return error.described()
 
 
 # -------------------------------------------------------------------- picking up what was dropped

@@ -25,7 +25,7 @@ from mission_control.api.deps import (
 )
 from mission_control.api.jobs.errors import IdempotencyKeyReusedError
 from mission_control.api.jobs.schemas import JobRead
-from mission_control.api.optimize import service
+from mission_control.api.optimize import commands, queries
 from mission_control.api.optimize.errors import (
     NoOptimizationError,
     OptimizationRunningError,
@@ -64,7 +64,7 @@ async def optimize(
     idempotency_key: IdempotencyKey = None,
 ) -> Job:
     """Searches on the train and validation splits, then compares once on the test split."""
-    job = await service.request_optimization(
+    job = await commands.request_optimization(
         uow, held.settings, agent_id, request, idempotency_key=idempotency_key
     )
     response.headers["Location"] = f"/api/jobs/{job.id}"
@@ -77,7 +77,7 @@ async def optimize(
     responses=refusals(NotFoundError, NoOptimizationError),
 )
 async def get_status(uow: ReadOnlyUow, agent_id: AgentId) -> OptimizationDetail:
-    return await service.latest_optimization(uow, agent_id)
+    return await queries.latest_optimization(uow, agent_id)
 
 
 @router.get(
@@ -88,7 +88,7 @@ async def get_status(uow: ReadOnlyUow, agent_id: AgentId) -> OptimizationDetail:
 async def list_optimizations(
     uow: ReadOnlyUow, agent_id: AgentId, limit: Limit = 50, cursor: CursorQuery = None
 ) -> OptimizationPage:
-    return await service.list_optimizations(uow, agent_id, limit=limit, cursor=cursor)
+    return await queries.list_optimizations(uow, agent_id, limit=limit, cursor=cursor)
 
 
 @router.get(
@@ -99,7 +99,7 @@ async def list_optimizations(
 async def get_optimization(
     uow: ReadOnlyUow, agent_id: AgentId, optimization_id: UUID
 ) -> OptimizationDetail:
-    return await service.show_optimization(uow, agent_id, optimization_id)
+    return await queries.show_optimization(uow, agent_id, optimization_id)
 
 
 @router.post(

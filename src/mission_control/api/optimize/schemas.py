@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from mission_control.api.evaluate.schemas import ModelName
+from mission_control.api.evaluate.schemas import DEFAULT_CONCURRENCY, Concurrency, ModelName
 from mission_control.api.jobs.schemas import ErrorRead
 from mission_control.core.money import Money
 from mission_control.core.words import Level, OptimizerName, RunStatus, Verdict
@@ -26,7 +26,7 @@ class OptimizationCreate(BaseModel):
     max_minutes: float | None = Field(default=None, gt=0, le=24 * 60, allow_inf_nan=False)
     repetitions: int = Field(default=3, ge=1, le=20, description="Of the final comparison.")
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
-    concurrency: int = Field(default=16, ge=1, le=128)
+    concurrency: Concurrency = DEFAULT_CONCURRENCY
     model: ModelName | None = None
     reflection_model: ModelName | None = None
 

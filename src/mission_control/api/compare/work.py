@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from mission_control.api.agents.service import playbook_of
-from mission_control.api.evaluate.service import cost_of, measure, new_evaluation
+from mission_control.api.evaluate.measuring import concurrency_of, measure
+from mission_control.api.evaluate.results import cost_of, new_evaluation
 from mission_control.api.jobs.service import JobRun
 from mission_control.core.comparison import Comparison, ScenarioScore, compare
 from mission_control.core.playbook import Playbook, Scenario, scenarios_in
@@ -109,7 +110,7 @@ async def _measure_arm(job: JobRun, arm: Arm, *, model: Model, cap_usd: float | 
         program=program_of(playbook_of(arm.version)),
         scenarios=arm.scenarios,
         model=model,
-        concurrency=int(job.parameters.get("concurrency", 16)),
+        concurrency=concurrency_of(job),
         journal=job.directory / arm.evaluation.purpose.value,
         cap_usd=cap_usd,
     )

@@ -1,29 +1,23 @@
-"""Executions: an agent runs on one input, and what came of it is kept."""
+"""Runs an agent on one input, and keeps what came of it."""
 
 from uuid import uuid4
 
-import structlog
-
 from mission_control.api.agents.service import playbook_of
-from mission_control.api.evaluate.service import money
 from mission_control.api.execute.errors import InputMismatchError
-from mission_control.api.execute.schemas import ExecutionCreate, ExecutionPage, ExecutionRead
-from mission_control.api.jobs.service import describe
+from mission_control.api.execute.queries import read
+from mission_control.api.execute.schemas import ExecutionCreate, ExecutionRead
 from mission_control.api.memory import prompt_memory as agent_memory
 from mission_control.api.memory.prompt_memory import AgentMemory
 from mission_control.api.resources import Resources
 from mission_control.core.agent_context import place
+from mission_control.core.money import as_money
 from mission_control.core.playbook import Playbook
 from mission_control.core.words import ExecutionStatus
 from mission_control.data.agents import AgentVersion
 from mission_control.data.executions import Execution
-from mission_control.data.pages import Cursor
-from mission_control.data.unit_of_work import UnitOfWork
 from mission_control.integrations.errors import SuperOptiXError
 from mission_control.integrations.superoptix.language_models import task_model
 from mission_control.integrations.superoptix_client import program_of
-
-log = structlog.get_logger(__name__)
 
 
 async def execute(resources: Resources, agent_id: str, request: ExecutionCreate) -> ExecutionRead:
@@ -49,19 +43,19 @@ async def execute(resources: Resources, agent_id: str, request: ExecutionCreate)
         ran = await resources.superoptix.run_agent(program, request.input, model=model)
     except SuperOptiXError as error:
         failure = error
-        execution.status, execution.error = ExecutionStatus.FAILED, describe(error)
+        execution.status, execution.error = ExecutionStatus.FAILED, error.described()
     else:
         execution.output, execution.latency_ms = dict(ran.output), ran.latency_ms
         execution.input_tokens = ran.usage.input_tokens
         execution.output_tokens = ran.usage.output_tokens
-        execution.cost_usd = money(ran.usage.cost_usd)
+        execution.cost_usd = as_money(ran.usage.cost_usd)
     async with resources.unit_of_work() as uow:
         uow.executions.add(execution)
     if failure is not None:
         raise SuperOptiXError(
             failure.message, kind=failure.kind, execution_id=str(execution.id)
         ) from failure
-    return _read(execution, version.number)
+    return read(execution, version.number)
 
 
 def _remembering(playbook: Playbook, prompt: str, memory: AgentMemory) -> Playbook:
@@ -86,29 +80,3 @@ def _new(version: AgentVersion, request: ExecutionCreate, *, model: str) -> Exec
         input_tokens=0,
         output_tokens=0,
     )
-
-
-async def list_executions(
-    uow: UnitOfWork,
-    agent_id: str,
-    *,
-    limit: int,
-    cursor: str | None,
-    status: ExecutionStatus | None,
-) -> ExecutionPage:
-    await uow.agents.get(agent_id)
-    page = await uow.executions.page(
-        agent_id, limit=limit, cursor=Cursor.decode(cursor) if cursor else None, status=status
-    )
-    versions = await uow.agents.versions_by_id([item.version_id for item in page.items])
-    return ExecutionPage(
-        items=[_read(item, versions[item.version_id].number) for item in page.items],
-        next_cursor=page.next_cursor,
-    )
-
-
-def _read(execution: Execution, version_number: int) -> ExecutionRead:
-    columns = {
-        name: getattr(execution, name) for name in ExecutionRead.model_fields if name != "version"
-    }
-    return ExecutionRead.model_validate({**columns, "version": version_number})

@@ -1,0 +1,94 @@
+"""What is read of evaluations."""
+
+from typing import Any
+from uuid import UUID
+
+from mission_control.api.evaluate.errors import (
+    NoEvaluationError,
+)
+from mission_control.api.evaluate.results import MEASUREMENTS
+from mission_control.api.evaluate.schemas import (
+    EvaluationDetail,
+    EvaluationPage,
+    EvaluationRead,
+    ScenarioResultRead,
+)
+from mission_control.core.words import EvaluationPurpose, RunStatus
+from mission_control.data.evaluations import Evaluation
+from mission_control.data.pages import Cursor
+from mission_control.data.unit_of_work import UnitOfWork
+
+
+async def list_evaluations(
+    uow: UnitOfWork,
+    agent_id: str,
+    *,
+    limit: int,
+    cursor: str | None,
+    purpose: EvaluationPurpose | None,
+    status: RunStatus | None,
+) -> EvaluationPage:
+    await uow.agents.get(agent_id)
+    page = await uow.evaluations.page(
+        agent_id,
+        limit=limit,
+        cursor=Cursor.decode(cursor) if cursor else None,
+        purpose=purpose,
+        status=status,
+    )
+    versions = await uow.agents.versions_by_id([item.version_id for item in page.items])
+    return EvaluationPage(
+        items=[read(item, versions[item.version_id].number) for item in page.items],
+        next_cursor=page.next_cursor,
+    )
+
+
+async def latest_evaluation(uow: UnitOfWork, agent_id: str) -> EvaluationDetail:
+    """The newest completed measurement: not a rerun, not one half of a comparison."""
+    await uow.agents.get(agent_id)
+    evaluation = await uow.evaluations.newest(
+        agent_id, purposes=MEASUREMENTS, status=RunStatus.COMPLETED
+    )
+    if evaluation is None:
+        raise not_evaluated(agent_id)
+    return await detail(uow, evaluation)
+
+
+async def show_evaluation(uow: UnitOfWork, agent_id: str, evaluation_id: UUID) -> EvaluationDetail:
+    evaluation = await uow.evaluations.get(evaluation_id)
+    if evaluation.agent_id != agent_id:
+        raise not_evaluated(agent_id)
+    return await detail(uow, evaluation)
+
+
+async def detail(uow: UnitOfWork, evaluation: Evaluation) -> EvaluationDetail:
+    version = await uow.agents.version_by_id(evaluation.version_id)
+    results = await uow.evaluations.results(evaluation.id)
+    return EvaluationDetail(
+        **read(evaluation, version.number).model_dump(),
+        results=[ScenarioResultRead.model_validate(result) for result in results],
+    )
+
+
+def read(evaluation: Evaluation, version_number: int) -> EvaluationRead:
+    columns = {
+        name: getattr(evaluation, name)
+        for name in EvaluationRead.model_fields
+        if name not in {"version", "scenarios"}
+    }
+    return EvaluationRead.model_validate(
+        {**columns, "version": version_number, "scenarios": len(evaluation.scenario_ids)}
+    )
+
+
+async def snapshot(uow: UnitOfWork, agent_id: str) -> dict[str, Any]:
+    """What a console needs before the first live event: the newest evaluation, whatever its end."""
+    await uow.agents.get(agent_id)
+    page = await uow.evaluations.page(agent_id, limit=1, cursor=None)
+    if not page.items:
+        return {"evaluation": None}
+    return {"evaluation": (await detail(uow, page.items[0])).model_dump(mode="json")}
+
+
+def not_evaluated(agent_id: str) -> NoEvaluationError:
+    return NoEvaluationError("This agent has not been evaluated yet.", agent_id=agent_id)

@@ -1,0 +1,133 @@
+"""What is asked for: a search for a better prompt."""
+
+from collections.abc import Sequence
+from uuid import uuid4
+
+from mission_control.api.agents.service import playbook_of
+from mission_control.api.jobs import service as jobs
+from mission_control.api.optimize.errors import (
+    OptimizationRunningError,
+    TooFewScenariosError,
+    UnpricedBudgetError,
+)
+from mission_control.api.optimize.schemas import (
+    OptimizationCreate,
+)
+from mission_control.core.playbook import Playbook, scenarios_in
+from mission_control.core.settings import Settings
+from mission_control.core.words import (
+    AgentStatus,
+    JobKind,
+)
+from mission_control.data.jobs import Job
+from mission_control.data.optimizations import Optimization
+from mission_control.data.unit_of_work import UnitOfWork
+from mission_control.integrations.superoptix.language_models import (
+    judge_model,
+    reflection_model,
+    task_model,
+)
+from mission_control.integrations.superoptix.protocol import (
+    Budget,
+    Model,
+)
+
+FEWEST_TRAIN = 2
+
+
+async def request_optimization(
+    uow: UnitOfWork,
+    settings: Settings,
+    agent_id: str,
+    request: OptimizationCreate,
+    *,
+    idempotency_key: str | None,
+) -> Job:
+    """Promise an optimization of the current version. One at a time per agent."""
+    parameters = request.model_dump(mode="json", exclude_none=True)
+    agent = await uow.agents.get_locked(agent_id)
+    earlier = await jobs.repeated(
+        uow,
+        idempotency_key=idempotency_key,
+        kind=JobKind.OPTIMIZE,
+        agent_id=agent_id,
+        parameters=parameters,
+    )
+    if earlier is not None:
+        return earlier
+    await _refuse_second(uow, agent_id)
+    version = await uow.agents.current(agent)
+    playbook = playbook_of(version)
+    _refuse_small_splits(agent_id, playbook)
+    model = task_model(settings, playbook.language_model, override=request.model)
+    reflection = reflection_model(settings, model, override=request.reflection_model)
+    if request.max_cost_usd is not None:
+        _refuse_unpriced([model, reflection, judge_model(settings, model)])
+    job = await jobs.submit(
+        uow,
+        kind=JobKind.OPTIMIZE,
+        agent_id=agent_id,
+        parameters=parameters,
+        idempotency_key=idempotency_key,
+        exclusive_key=_exclusive_key(agent_id),
+    )
+    uow.optimizations.add(
+        Optimization(
+            id=uuid4(),
+            agent_id=agent_id,
+            job_id=job.id,
+            base_version_id=version.id,
+            optimizer=request.optimizer,
+            budget=_budget(request).model_dump(exclude_none=True),
+            model=model.name,
+            reflection_model=reflection.name,
+            seed=request.seed,
+            repetitions=request.repetitions,
+            previous_status=agent.status.value,
+        )
+    )
+    agent.status = AgentStatus.OPTIMIZING
+    return job
+
+
+def _exclusive_key(agent_id: str) -> str:
+    return f"optimize:{agent_id}"
+
+
+async def _refuse_second(uow: UnitOfWork, agent_id: str) -> None:
+    running = await uow.jobs.holding(_exclusive_key(agent_id))
+    if running is not None:
+        raise OptimizationRunningError(str(running.id))
+
+
+def _refuse_small_splits(agent_id: str, playbook: Playbook) -> None:
+    train, validation, test = (
+        len(scenarios_in(agent_id, playbook, "train")),
+        len(scenarios_in(agent_id, playbook, "validation")),
+        len(scenarios_in(agent_id, playbook, "test")),
+    )
+    if train < FEWEST_TRAIN or not validation or not test:
+        drafts = len(playbook.scenarios) - len(playbook.reviewed)
+        uncounted = f" Its {drafts} drafts do not count until they are reviewed." if drafts else ""
+        raise TooFewScenariosError(
+            f"An optimization needs scenarios to learn from ({FEWEST_TRAIN} train), to choose by "
+            f"(1 validation) and to prove itself on (1 test); this version has {train}, "
+            f"{validation} and {test}.{uncounted} Nothing was started; add scenarios to the "
+            "playbook."
+        )
+
+
+def _refuse_unpriced(models: Sequence[Model]) -> None:
+    unpriced = sorted({model.name for model in models if model.price is None})
+    if unpriced:
+        raise UnpricedBudgetError(unpriced)
+
+
+def _budget(request: OptimizationCreate) -> Budget:
+    limited = request.max_metric_calls or request.max_cost_usd or request.max_minutes
+    return Budget(
+        level=request.auto or (None if limited else "light"),
+        metric_calls=request.max_metric_calls,
+        usd=request.max_cost_usd,
+        minutes=request.max_minutes,
+    )

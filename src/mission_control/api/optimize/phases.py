@@ -1,0 +1,4 @@
+"""Where an optimization stands, as its row says."""
+
+COMPARING = "comparing"
+CONCLUDED = "concluded"
