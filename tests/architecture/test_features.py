@@ -9,6 +9,14 @@ API = ROOT / "src" / "mission_control" / "api"
 FEATURES = sorted(path.parent.name for path in API.glob("*/router.py"))
 
 
+# Everything else belongs to a feature, and lies in its folder.
+PLUMBING = {"app", "deps", "problems", "queue", "realtime", "resources", "schedule"}
+
+
+def test_only_plumbing_lies_beside_the_features() -> None:
+    assert {path.stem for path in API.glob("*.py")} == PLUMBING | {"__init__"}
+
+
 @pytest.mark.parametrize("feature", FEATURES)
 def test_has_a_docstring_in_every_file(feature: str) -> None:
     for path in (API / feature).glob("*.py"):

@@ -1,7 +1,10 @@
 """The commands about this machine: `up`, `demo`, `doctor`, `migrate`, `sandbox`."""
 
+import os
+import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -71,9 +74,7 @@ def sandbox_model(
     latency_ms: Annotated[float, typer.Option(min=0, help="How long an answer takes.")] = 0,
 ) -> None:
     """A language model that costs nothing: an OpenAI API at /v1."""
-    from mission_control_sandbox.model_server import serve
-
-    serve(port=port, latency_ms=latency_ms)
+    _become_stand_in("model", {"--port": port, "--latency-ms": latency_ms})
 
 
 @sandbox.command("vapi")
@@ -91,18 +92,9 @@ def sandbox_vapi(
     ] = None,
 ) -> None:
     """A Vapi with the assistants REMUS, GENESIS and SCOUT, and the calls they made."""
-    from mission_control.cli.session import Screen, reporting
-    from mission_control_sandbox.vapi_server import serve
-
-    with reporting(Screen()):
-        serve(
-            port=port,
-            data_file=data_file,
-            people=people,
-            live=live,
-            webhook_url=webhook_url,
-            webhook_secret=webhook_secret,
-        )
+    options = {"--port": port, "--data-file": data_file, "--people": people, "--live": live}
+    reports = {"--webhook-url": webhook_url, "--webhook-secret": webhook_secret}
+    _become_stand_in("vapi", options | reports)
 
 
 @sandbox.command("close")
@@ -110,8 +102,12 @@ def sandbox_close(
     *, port: Port, data_file: DataFile = None, people: People = 29_000, live: Live = None
 ) -> None:
     """A Close with leads, their contacts, and the calls that people had with them."""
-    from mission_control.cli.session import Screen, reporting
-    from mission_control_sandbox.close_server import serve
+    options = {"--port": port, "--data-file": data_file, "--people": people, "--live": live}
+    _become_stand_in("close", options)
 
-    with reporting(Screen()):
-        serve(port=port, data_file=data_file, people=people, live=live)
+
+def _become_stand_in(of: str, options: Mapping[str, object]) -> NoReturn:
+    """This process goes on as the stand-in, a program of its own that the product never imports."""
+    given = [f"{name}={value}" for name, value in options.items() if value is not None]
+    module = f"mission_control_sandbox.{of}_server"
+    os.execv(sys.executable, [sys.executable, "-m", module, *given])  # noqa: S606  # no shell
