@@ -21,7 +21,7 @@ PLANTED: dict[str, list[tuple[str, str]]] = {
         (f"{PRODUCT}/api/deps.py", "mission_control.supervisor.state"),
         (f"{PRODUCT}/integrations/errors.py", "mission_control.cli.options"),
         (f"{PRODUCT}/core/clock.py", "mission_control.data.pages"),
-        (f"{PRODUCT}/worker/main.py", "mission_control.ui.api_client"),
+        (f"{PRODUCT}/worker/main.py", "mission_control.ui.clients"),
         (f"{PRODUCT}/elsewhere/__init__.py", "mission_control.core.clock"),  # in no layer
     ],
     "ui-is-a-client": [
@@ -29,6 +29,10 @@ PLANTED: dict[str, list[tuple[str, str]]] = {
         (f"{PRODUCT}/ui/clients.py", "mission_control.api.mirrors"),
         (f"{PRODUCT}/ui/clients.py", "mission_control.integrations.errors"),
         (f"{PRODUCT}/ui/clients.py", "sqlalchemy"),
+        (f"{PRODUCT}/client/jobs.py", "mission_control.api.jobs.router"),
+    ],
+    "client-has-no-page": [
+        (f"{PRODUCT}/cli/options.py", "mission_control.ui.clients"),
     ],
     "supervisor-starts-processes": [
         (f"{PRODUCT}/supervisor/state.py", "mission_control.api.queue"),

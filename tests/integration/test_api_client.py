@@ -19,11 +19,11 @@ from mission_control.api.jobs.schemas import JobRead
 from mission_control.api.jobs.service import run_job
 from mission_control.api.queue import celery_app
 from mission_control.api.resources import Resources, build_resources
+from mission_control.client.api_client import ApiClient
+from mission_control.client.errors import ApiProblemError, ApiUnreachableError, JobNotOverError
 from mission_control.core.settings import Settings
 from mission_control.core.words import AgentStatus, AgentType, EvaluationPurpose, JobStatus
 from mission_control.data.event_streams import id_order
-from mission_control.ui.api_client import ApiClient
-from mission_control.ui.api_errors import ApiProblemError, ApiUnreachableError, JobNotOverError
 from tests.builders import a_playbook, a_version, an_agent
 from tests.services import accepts, free_port
 from tests.warm_engine import SharingClient, WarmEngine

@@ -16,16 +16,16 @@ from typer.testing import CliRunner
 
 from mission_control.api.jobs.schemas import JobRead
 from mission_control.api.leads.schemas import LeadFieldRead
-from mission_control.cli import changing
+from mission_control.cli import lead_changes
 from mission_control.cli.app import app
 from mission_control.cli.first_start import show_main_job
-from mission_control.cli.following import EvaluationView, OptimizationView
+from mission_control.cli.formats import harmless, money, points, rate
+from mission_control.cli.job_progress import EvaluationView, OptimizationView
 from mission_control.cli.session import CommandError, Screen, base_url, reporting
-from mission_control.cli.words import harmless, money, points, rate
+from mission_control.client.errors import ApiProblemError
 from mission_control.core.clock import utc_now
 from mission_control.core.settings import Settings, SettingsError, get_settings, load_settings
 from mission_control.core.words import JobKind, JobStatus
-from mission_control.ui.api_errors import ApiProblemError
 from tests.services import free_port
 
 runner = CliRunner()
@@ -285,7 +285,7 @@ FIELDS = [
     ],
 )
 def test_what_is_typed_is_what_is_sent(typed: list[str], sent: dict[str, Any]) -> None:
-    request = changing.request([changing.read(each) for each in typed], FIELDS)
+    request = lead_changes.request([lead_changes.read(each) for each in typed], FIELDS)
     assert request.model_dump(exclude_unset=True) == sent
 
 
@@ -294,7 +294,7 @@ def test_what_is_typed_is_what_is_sent(typed: list[str], sent: dict[str, Any]) -
 )
 def test_what_cannot_be_meant_is_refused(typed: list[str]) -> None:
     with pytest.raises(CommandError):
-        changing.request([changing.read(each) for each in typed], FIELDS)
+        lead_changes.request([lead_changes.read(each) for each in typed], FIELDS)
 
 
 # ------------------------------------------------------------------ following

@@ -29,12 +29,12 @@ def list_agents(
     api_url: ApiUrl = None,
 ) -> None:
     """List the agents, newest first."""
-    from mission_control.cli import rendering
+    from mission_control.cli import tables
     from mission_control.cli.session import open_session
 
     with open_session(as_json=as_json, api_url=api_url) as session:
         page = session.client.agents.list(limit=limit, status=status, type=agent_type)
-        session.screen.answer(page, rendering.agents(page))
+        session.screen.answer(page, tables.agents(page))
         if page.next_cursor:
             session.screen.note("There are more: --limit shows up to 200.")
 
@@ -42,12 +42,12 @@ def list_agents(
 @app.command("show")
 def show_agent(*, agent_id: AgentId, as_json: AsJson = False, api_url: ApiUrl = None) -> None:
     """Show an agent with its prompt."""
-    from mission_control.cli import rendering
+    from mission_control.cli import tables
     from mission_control.cli.session import open_session
 
     with open_session(as_json=as_json, api_url=api_url) as session:
         detail = session.client.agents.get(agent_id)
-        session.screen.answer(detail, *rendering.agent(detail))
+        session.screen.answer(detail, *tables.agent(detail))
 
 
 @app.command("import")
@@ -72,7 +72,7 @@ def import_agent(
     api_url: ApiUrl = None,
 ) -> None:
     """Import an agent. What SuperOptiX cannot compile is refused and not stored."""
-    from mission_control.cli import importing
+    from mission_control.cli import agent_import
     from mission_control.cli.session import CommandError, open_session
 
     with open_session(as_json=as_json, api_url=api_url) as session:
@@ -82,11 +82,11 @@ def import_agent(
         if from_vapi is not None:
             if agent_type or vapi_assistant:
                 raise CommandError("--from-vapi says itself what it is: a phone bot, and which.")
-            importing.import_assistant(session, from_vapi)
+            agent_import.import_assistant(session, from_vapi)
         elif everything:
-            importing.import_all(session, agent_type=agent_type)
+            agent_import.import_all(session, agent_type=agent_type)
         else:
-            importing.import_one(
+            agent_import.import_one(
                 session,
                 file=file,
                 marketplace=marketplace,
@@ -98,12 +98,12 @@ def import_agent(
 @app.command("candidates")
 def list_candidates(*, as_json: AsJson = False, api_url: ApiUrl = None) -> None:
     """List the assistants at Vapi, and which agent each is already."""
-    from mission_control.cli import importing
+    from mission_control.cli import agent_import
     from mission_control.cli.session import open_session
 
     with open_session(as_json=as_json, api_url=api_url) as session:
         found = session.client.agents.candidates()
-        session.screen.answer(found, importing.candidates(found))
+        session.screen.answer(found, agent_import.candidates(found))
 
 
 @app.command("edit")
@@ -127,13 +127,13 @@ def edit_agent(
 ) -> None:
     """Change an agent. A new prompt or playbook makes a new version; nothing is deployed by it."""
     from mission_control.api.agents.schemas import AgentUpdate
-    from mission_control.cli import importing, rendering
+    from mission_control.cli import agent_import, tables
     from mission_control.cli.session import CommandError, given, open_session
 
     with open_session(as_json=as_json, api_url=api_url) as session:
         change = given(
-            prompt=importing.read(prompt) if prompt else None,
-            playbook=importing.read(playbook) if playbook else None,
+            prompt=agent_import.read(prompt) if prompt else None,
+            playbook=agent_import.read(playbook) if playbook else None,
             note=note,
             based_on=based_on,
             type=agent_type,
@@ -142,7 +142,7 @@ def edit_agent(
         if not change.keys() - {"note", "based_on"}:
             raise CommandError("Say what to change; see `mission-control agents edit --help`.")
         detail = session.client.agents.update(agent_id, AgentUpdate.model_validate(change))
-        session.screen.answer(detail, *rendering.agent(detail))
+        session.screen.answer(detail, *tables.agent(detail))
 
 
 @app.command("versions")
@@ -150,12 +150,12 @@ def list_versions(
     *, agent_id: AgentId, limit: Limit = 50, as_json: AsJson = False, api_url: ApiUrl = None
 ) -> None:
     """List the versions of an agent, newest first."""
-    from mission_control.cli import rendering
+    from mission_control.cli import tables
     from mission_control.cli.session import open_session
 
     with open_session(as_json=as_json, api_url=api_url) as session:
         page = session.client.agents.versions(agent_id, limit=limit)
-        session.screen.answer(page, rendering.versions(page))
+        session.screen.answer(page, tables.versions(page))
 
 
 @app.command("diff")
@@ -173,11 +173,11 @@ def diff_versions(
     api_url: ApiUrl = None,
 ) -> None:
     """Show what changed between two versions."""
-    from mission_control.cli import importing, rendering
+    from mission_control.cli import agent_import, tables
     from mission_control.cli.session import open_session
 
     with open_session(as_json=as_json, api_url=api_url) as session:
-        first, second = importing.versions_to_compare(session, agent_id, before, after)
+        first, second = agent_import.versions_to_compare(session, agent_id, before, after)
         found = session.client.agents.diff(agent_id, first, second)
         text = found.playbook if playbook else found.prompt
-        session.screen.answer(found, rendering.diff(text or "Nothing changed."))
+        session.screen.answer(found, tables.diff(text or "Nothing changed."))

@@ -8,15 +8,15 @@ import typer
 from mission_control.cli import (
     agents,
     calls,
-    deploying,
-    drifting,
-    evaluating,
+    deploy,
+    drift,
+    evaluate,
     jobs,
     leads,
     machine,
     memory,
-    optimizing,
-    syncing,
+    optimize,
+    sync,
 )
 
 HELP = """See, evaluate, optimize, deploy and roll back the agents of a company.
@@ -63,16 +63,16 @@ app.command("up")(machine.up)
 app.command("demo")(machine.demo)
 app.command("doctor")(machine.doctor)
 app.add_typer(agents.app, name="agents")
-app.command("evaluate")(evaluating.evaluate)
-app.command("optimize")(optimizing.optimize)
-app.command("compare")(optimizing.compare)
-app.command("deploy")(deploying.deploy)
-app.command("rollback")(deploying.rollback)
-app.command("drift")(drifting.drift)
+app.command("evaluate")(evaluate.evaluate)
+app.command("optimize")(optimize.optimize)
+app.command("compare")(optimize.compare)
+app.command("deploy")(deploy.deploy)
+app.command("rollback")(deploy.rollback)
+app.command("drift")(drift.drift)
 app.add_typer(calls.app, name="calls")
 app.add_typer(leads.app, name="leads")
 app.add_typer(memory.app, name="memory")
-app.command("sync")(syncing.sync)
+app.command("sync")(sync.sync)
 app.add_typer(jobs.app, name="jobs")
 app.command("migrate")(machine.migrate)
 app.add_typer(machine.sandbox, name="sandbox")

@@ -50,15 +50,15 @@ def list_calls(
     api_url: ApiUrl = None,
 ) -> None:
     """List calls, newest first."""
-    from mission_control.cli import mirrors
+    from mission_control.cli import mirror_tables
     from mission_control.cli.session import open_session
 
     with open_session(as_json=as_json, api_url=api_url) as session:
         page = session.client.calls.list(
             agent_id=agent,
             source=source,
-            since=mirrors.here(since),
-            until=mirrors.here(until),
+            since=mirror_tables.here(since),
+            until=mirror_tables.here(until),
             ending=ending,
             ended_reason=reason,
             success=None if success is None else success == "yes",
@@ -69,8 +69,8 @@ def list_calls(
             limit=limit,
             cursor=cursor,
         )
-        session.screen.answer(page, mirrors.calls(page))
-        mirrors.note_more(session, page.next_cursor)
+        session.screen.answer(page, mirror_tables.calls(page))
+        mirror_tables.note_more(session, page.next_cursor)
 
 
 @app.command("show")
@@ -81,12 +81,12 @@ def show_call(
     api_url: ApiUrl = None,
 ) -> None:
     """Show a call with what was said in it."""
-    from mission_control.cli import mirrors
+    from mission_control.cli import mirror_tables
     from mission_control.cli.session import open_session
 
     with open_session(as_json=as_json, api_url=api_url) as session:
         found = session.client.calls.get(call_id)
-        session.screen.answer(found, *mirrors.call(found))
+        session.screen.answer(found, *mirror_tables.call(found))
 
 
 @app.command("totals")
@@ -103,14 +103,14 @@ def show_totals(
     api_url: ApiUrl = None,
 ) -> None:
     """Add up calls, cost, minutes and how they ended: in all, by agent and by day."""
-    from mission_control.cli import mirrors
+    from mission_control.cli import mirror_tables
     from mission_control.cli.session import open_session
 
     with open_session(as_json=as_json, api_url=api_url) as session:
         found = session.client.calls.totals(
             agent_id=agent,
             source=None if source == "both" else CallSource(source),
-            since=mirrors.here(since),
-            until=mirrors.here(until),
+            since=mirror_tables.here(since),
+            until=mirror_tables.here(until),
         )
-        session.screen.answer(found, *mirrors.totals(found))
+        session.screen.answer(found, *mirror_tables.totals(found))

@@ -6,11 +6,11 @@ import sys
 from rich.console import Console
 
 from mission_control.cli.session import address, base_url
+from mission_control.client.api_client import ApiClient
+from mission_control.client.errors import ApiError
 from mission_control.core.child_processes import dies_with_us
 from mission_control.core.settings import Settings
 from mission_control.supervisor.terminal import Terminal
-from mission_control.ui.api_client import ApiClient
-from mission_control.ui.api_errors import ApiError
 
 GRACE_SECONDS = 2.0
 

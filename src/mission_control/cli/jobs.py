@@ -25,12 +25,12 @@ def list_jobs(
     api_url: ApiUrl = None,
 ) -> None:
     """List jobs, newest first."""
-    from mission_control.cli import rendering
+    from mission_control.cli import tables
     from mission_control.cli.session import open_session
 
     with open_session(as_json=as_json, api_url=api_url) as session:
         page = session.client.jobs.list(limit=limit, agent_id=agent, kind=kind, status=status)
-        session.screen.answer(page, rendering.jobs(page))
+        session.screen.answer(page, tables.jobs(page))
         if page.next_cursor:
             session.screen.note("There are more: --limit shows up to 200.")
 
@@ -38,19 +38,19 @@ def list_jobs(
 @app.command("show")
 def show_job(*, job_id: JobId, as_json: AsJson = False, api_url: ApiUrl = None) -> None:
     """Show how far a job is, or how it ended."""
-    from mission_control.cli import rendering
+    from mission_control.cli import tables
     from mission_control.cli.session import open_session
 
     with open_session(as_json=as_json, api_url=api_url) as session:
         job = session.client.jobs.get(job_id)
-        session.screen.answer(job, rendering.job(job))
+        session.screen.answer(job, tables.job(job))
 
 
 @app.command("cancel")
 def cancel_job(*, job_id: JobId, as_json: AsJson = False, api_url: ApiUrl = None) -> None:
     """End a job; what it has found so far is kept. Exit code 1 when it ended otherwise."""
-    from mission_control.cli import results
+    from mission_control.cli import job_results
     from mission_control.cli.session import open_session
 
     with open_session(as_json=as_json, api_url=api_url) as session:
-        results.cancel(session, job_id)
+        job_results.cancel(session, job_id)

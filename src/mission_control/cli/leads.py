@@ -32,38 +32,38 @@ def list_leads(
     api_url: ApiUrl = None,
 ) -> None:
     """List leads, newest first."""
-    from mission_control.cli import changing, mirrors
+    from mission_control.cli import lead_changes, mirror_tables
     from mission_control.cli.session import open_session
 
     with open_session(as_json=as_json, api_url=api_url) as session:
-        wanted = changing.pairs(custom or [])
+        wanted = lead_changes.pairs(custom or [])
         page = session.client.leads.list(
             search=search, status=status, custom=wanted, limit=limit, cursor=cursor
         )
-        session.screen.answer(page, mirrors.leads(page))
-        mirrors.note_more(session, page.next_cursor)
+        session.screen.answer(page, mirror_tables.leads(page))
+        mirror_tables.note_more(session, page.next_cursor)
 
 
 @app.command("show")
 def show_lead(*, lead_id: LeadId, as_json: AsJson = False, api_url: ApiUrl = None) -> None:
     """Show a lead with its people, its custom fields and its calls."""
-    from mission_control.cli import mirrors
+    from mission_control.cli import mirror_tables
     from mission_control.cli.session import open_session
 
     with open_session(as_json=as_json, api_url=api_url) as session:
         found = session.client.leads.get(lead_id)
-        session.screen.answer(found, *mirrors.lead(found))
+        session.screen.answer(found, *mirror_tables.lead(found))
 
 
 @app.command("fields")
 def list_fields(*, as_json: AsJson = False, api_url: ApiUrl = None) -> None:
     """List the custom fields and statuses that there are."""
-    from mission_control.cli import mirrors
+    from mission_control.cli import mirror_tables
     from mission_control.cli.session import open_session
 
     with open_session(as_json=as_json, api_url=api_url) as session:
         found = session.client.leads.fields()
-        session.screen.answer(found, *mirrors.fields(found))
+        session.screen.answer(found, *mirror_tables.fields(found))
 
 
 @app.command("set")
@@ -83,12 +83,12 @@ def set_fields(
     api_url: ApiUrl = None,
 ) -> None:
     """Write to Close, and then here. What Close refuses changes neither."""
-    from mission_control.cli import changing, mirrors
+    from mission_control.cli import lead_changes, mirror_tables
     from mission_control.cli.session import open_session
 
     with open_session(as_json=as_json, api_url=api_url) as session:
-        wanted = [changing.read(each) for each in changes]
+        wanted = [lead_changes.read(each) for each in changes]
         known = session.client.leads.fields().fields
-        found = session.client.leads.update(lead_id, changing.request(wanted, known))
-        session.screen.answer(found, *mirrors.lead(found))
+        found = session.client.leads.update(lead_id, lead_changes.request(wanted, known))
+        session.screen.answer(found, *mirror_tables.lead(found))
         session.screen.note("Close has taken it.")

@@ -40,7 +40,7 @@ def up() -> None:
 
 def demo(*, as_json: AsJson = False, api_url: ApiUrl = None) -> None:
     """Show the main job on the sandbox: measure, optimize, compare, deploy, verify."""
-    from mission_control.cli.demonstration import demonstrate
+    from mission_control.cli.demo import demonstrate
     from mission_control.cli.session import open_session
 
     with open_session(as_json=as_json, api_url=api_url) as session:
@@ -49,7 +49,7 @@ def demo(*, as_json: AsJson = False, api_url: ApiUrl = None) -> None:
 
 def doctor(*, as_json: AsJson = False) -> None:
     """Look at everything that has to be right. Exit code 1 when something is not."""
-    from mission_control.cli.examining import examine_all
+    from mission_control.cli.doctor_report import examine_all
     from mission_control.cli.session import Screen, reporting
 
     screen = Screen(as_json=as_json)
@@ -59,7 +59,7 @@ def doctor(*, as_json: AsJson = False) -> None:
 
 def migrate(*, as_json: AsJson = False) -> None:
     """Bring the database to the newest schema. `up` does so by itself."""
-    from mission_control.cli.migrating import migrate_database
+    from mission_control.cli.migration import migrate_database
     from mission_control.cli.session import Screen, reporting
 
     screen = Screen(as_json=as_json)

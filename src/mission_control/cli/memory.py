@@ -27,9 +27,9 @@ def check(*, as_json: AsJson = False) -> None:
 
     Exit code 1 when a server is not there, or something mapped does not work.
     """
-    from mission_control.cli import remembering
+    from mission_control.cli import memory_tables
 
-    remembering.check_servers(as_json=as_json)
+    memory_tables.check_servers(as_json=as_json)
 
 
 @app.command("list")
@@ -45,15 +45,15 @@ def list_memories(
     api_url: ApiUrl = None,
 ) -> None:
     """List what is remembered, oldest first."""
-    from mission_control.cli import mirrors, remembering
+    from mission_control.cli import memory_tables, mirror_tables
     from mission_control.cli.session import open_session
 
     with open_session(as_json=as_json, api_url=api_url) as session:
         found = session.client.memory.temporal(
-            tier=tier, as_of=mirrors.here(as_of), agent_id=agent, limit=limit
+            tier=tier, as_of=mirror_tables.here(as_of), agent_id=agent, limit=limit
         )
-        session.screen.answer(found, remembering.memories(found))
-        remembering.note_silent(session, found.servers)
+        session.screen.answer(found, memory_tables.memories(found))
+        memory_tables.note_silent(session, found.servers)
 
 
 @app.command("search")
@@ -65,13 +65,13 @@ def search(
     api_url: ApiUrl = None,
 ) -> None:
     """Search memories, conversations and calls at once, best first."""
-    from mission_control.cli import remembering
+    from mission_control.cli import memory_tables
     from mission_control.cli.session import open_session
 
     with open_session(as_json=as_json, api_url=api_url) as session:
         found = session.client.memory.search(query, limit=limit)
-        session.screen.answer(found, remembering.hits(found))
-        remembering.note_silent(session, found.servers)
+        session.screen.answer(found, memory_tables.hits(found))
+        memory_tables.note_silent(session, found.servers)
 
 
 @app.command("add")
@@ -99,7 +99,7 @@ def add(
 ) -> None:
     """Remember something."""
     from mission_control.api.memory.schemas import MemoryCreate
-    from mission_control.cli import mirrors, remembering
+    from mission_control.cli import memory_tables, mirror_tables
     from mission_control.cli.session import given, open_session
 
     with open_session(as_json=as_json, api_url=api_url) as session:
@@ -107,13 +107,13 @@ def add(
             subject=subject,
             tier=tier,
             agent_id=agent,
-            valid_from=mirrors.here(since),
+            valid_from=mirror_tables.here(since),
             source=source,
             server=server,
         )
         request = MemoryCreate.model_validate({"content": content, "kind": kind, **options})
         written = session.client.memory.add(request)
-        session.screen.answer(written, remembering.written(written))
+        session.screen.answer(written, memory_tables.written(written))
 
 
 @app.command("sync")
@@ -121,15 +121,15 @@ def sync(
     *, watch: Watch = False, wait: Wait = True, as_json: AsJson = False, api_url: ApiUrl = None
 ) -> None:
     """Read what the memory servers hold. Exit code 1 when one could not be read wholly."""
-    from mission_control.cli import mirrors, results
+    from mission_control.cli import job_results, mirror_tables
     from mission_control.cli.session import open_session
 
     with open_session(as_json=as_json, api_url=api_url) as session:
         job = session.client.memory.sync()
         if wait or watch:
-            mirrors.await_sync(session, job, watch=watch)
+            mirror_tables.await_sync(session, job, watch=watch)
         else:
-            results.leave_running(session, job)
+            job_results.leave_running(session, job)
 
 
 @app.command("serve")

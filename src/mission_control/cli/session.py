@@ -12,10 +12,10 @@ from pydantic import BaseModel, ValidationError
 from rich.console import Console, RenderableType
 from rich.text import Text
 
+from mission_control.client.api_client import ApiClient
+from mission_control.client.errors import ApiProblemError, ApiUnreachableError, JobNotOverError
 from mission_control.core.errors import MissionControlError
 from mission_control.core.settings import Settings, get_settings
-from mission_control.ui.api_client import ApiClient
-from mission_control.ui.api_errors import ApiProblemError, ApiUnreachableError, JobNotOverError
 
 DONE, FAILED, REFUSED, UNAVAILABLE, INTERRUPTED = 0, 1, 2, 3, 130
 

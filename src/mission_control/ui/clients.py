@@ -2,8 +2,8 @@
 
 import streamlit as st
 
+from mission_control.client.api_client import ApiClient
 from mission_control.core.settings import get_settings
-from mission_control.ui.api_client import ApiClient
 
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104  # where it listens, not where to call
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from mission_control.ui.api_errors import ApiProblemError, ApiUnreachableError
+from mission_control.client.errors import ApiProblemError, ApiUnreachableError
 from mission_control.ui.components import frame
 from mission_control.ui.components.refusals import show_problem
 

@@ -12,8 +12,8 @@ from mission_control.api.agents.schemas import (
     ImportCandidate,
 )
 from mission_control.api.evaluate.schemas import EvaluationRead
+from mission_control.client.errors import ApiError
 from mission_control.core.words import AgentType, JobKind, JobStatus, RunStatus
-from mission_control.ui.api_errors import ApiError
 from mission_control.ui.clients import api_client
 from mission_control.ui.components import badges, figures, frame
 from mission_control.ui.components.drafts import review_drafts

@@ -7,8 +7,8 @@ import streamlit as st
 
 from mission_control.api.agents.schemas import AgentRead
 from mission_control.api.jobs.schemas import JobRead
+from mission_control.client.errors import ApiError
 from mission_control.core.words import AgentType, JobKind, JobStatus, Verdict
-from mission_control.ui.api_errors import ApiError
 from mission_control.ui.clients import api_client
 from mission_control.ui.components import badges
 from mission_control.ui.components.drift import latest, overwritten

@@ -7,8 +7,8 @@ import streamlit as st
 from mission_control.api.agents.schemas import AgentDetail, AgentRead, AgentUpdate
 from mission_control.api.deployments.errors import ComparedBeforeError
 from mission_control.api.drift.schemas import DriftField, DriftRead
+from mission_control.client.errors import ApiProblemError
 from mission_control.core.words import AgentType, DriftState
-from mission_control.ui.api_errors import ApiProblemError
 from mission_control.ui.clients import api_client
 from mission_control.ui.components import badges, figures
 from mission_control.ui.components.prompt_diff import prompt_diff

@@ -6,7 +6,7 @@ import streamlit as st
 
 from mission_control.api.agents.schemas import AgentRead
 from mission_control.api.system.schemas import Component
-from mission_control.ui.api_errors import ApiError, ApiUnreachableError
+from mission_control.client.errors import ApiError, ApiUnreachableError
 from mission_control.ui.clients import api_client
 from mission_control.ui.components import badges
 

@@ -8,8 +8,8 @@ import streamlit as st
 from streamlit.components.v2 import component
 
 from mission_control.api.jobs.schemas import JobRead
+from mission_control.client.errors import ApiError
 from mission_control.core.words import JobKind, JobStatus
-from mission_control.ui.api_errors import ApiError
 from mission_control.ui.clients import api_client, api_port
 from mission_control.ui.components.refusals import refusals_shown
 

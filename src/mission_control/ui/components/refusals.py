@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import streamlit as st
 from pydantic import ValidationError
 
-from mission_control.ui.api_errors import ApiProblemError, ApiUnreachableError
+from mission_control.client.errors import ApiProblemError, ApiUnreachableError
 from mission_control.ui.components.badges import plain
 
 

@@ -8,12 +8,12 @@ import streamlit as st
 
 from mission_control.api.jobs.schemas import JobRead
 from mission_control.api.sync.schemas import SyncRead, SystemSync
+from mission_control.client.sync import parts
 from mission_control.core.words import JobStatus, SyncStatus, SyncSystem
 from mission_control.ui.clients import api_client
 from mission_control.ui.components import badges, figures
 from mission_control.ui.components.refusals import api_errors_shown, refusals_shown
 from mission_control.ui.components.tables import show_marked_rows
-from mission_control.ui.features.syncs import parts
 
 POLL_SECONDS = 1
 OVER = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})

@@ -7,12 +7,12 @@ def sync(
     *, watch: Watch = False, wait: Wait = True, as_json: AsJson = False, api_url: ApiUrl = None
 ) -> None:
     """Read what is new at Vapi, Close and the memory servers. Exit code 1 when one of them could not be read."""
-    from mission_control.cli import mirrors, results
+    from mission_control.cli import job_results, mirror_tables
     from mission_control.cli.session import open_session
 
     with open_session(as_json=as_json, api_url=api_url) as session:
         job = session.client.syncs.start()
         if wait or watch:
-            mirrors.await_sync(session, job, watch=watch)
+            mirror_tables.await_sync(session, job, watch=watch)
         else:
-            results.leave_running(session, job)
+            job_results.leave_running(session, job)

@@ -7,9 +7,9 @@ import pytest
 import typer
 
 from mission_control.api.drift.schemas import DriftPage
-from mission_control.cli import comparing
+from mission_control.cli import drift_tables
 from mission_control.cli.session import UNAVAILABLE, Session
-from mission_control.ui.api_errors import ApiProblemError
+from mission_control.client.errors import ApiProblemError
 
 
 def a_session(problem: ApiProblemError, asked: list[str]) -> Session:
@@ -39,7 +39,7 @@ def test_one_that_cannot_be_compared_stops_no_other() -> None:
     asked: list[str] = []
     gone = ApiProblemError(424, "integration_not_found", "Vapi has no such thing.")
     with pytest.raises(typer.Exit) as ended:
-        comparing.show_all(a_session(gone, asked), check=True)
+        drift_tables.show_all(a_session(gone, asked), check=True)
     assert (asked, ended.value.exit_code) == (["ada", "bea"], UNAVAILABLE)
 
 
@@ -47,5 +47,5 @@ def test_a_vapi_that_is_away_is_asked_once() -> None:
     asked: list[str] = []
     away = ApiProblemError(424, "integration_unavailable", "Vapi could not be reached.")
     with pytest.raises(ApiProblemError):
-        comparing.show_all(a_session(away, asked), check=True)
+        drift_tables.show_all(a_session(away, asked), check=True)
     assert asked == ["ada"]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from mission_control.api.leads.schemas import LeadDetail, LeadFieldsRead, LeadPage, LeadUpdate
-from mission_control.ui.api_requests import Requests, part
+from mission_control.client.requests import Requests, part
 
 
 class Leads:

@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from mission_control.cli import rendering
+from mission_control.cli import tables
 from mission_control.cli.session import FAILED, Screen
 from mission_control.core.logging import configure_logging
 from mission_control.core.settings import get_settings
@@ -33,9 +33,9 @@ def examine_all(screen: Screen) -> None:
 
 
 def _table(findings: list[Finding]) -> Table:
-    made = rendering.table("", "", "found", "what to do")
+    made = tables.table("", "", "found", "what to do")
     for finding in findings:
-        style = rendering.STATE_STYLES[finding.state]
+        style = tables.STATE_STYLES[finding.state]
         sentence = f"{finding.sentence}{'  STAND-IN' if finding.stand_in else ''}"
         made.add_row(
             Text(MARKS[finding.state], style), finding.name, Text(sentence), Text(finding.to_do)

@@ -7,11 +7,11 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from mission_control.api.drift.schemas import DriftField, DriftPage, DriftRead
-from mission_control.cli import rendering
+from mission_control.cli import tables
+from mission_control.cli.formats import moment, plain
 from mission_control.cli.session import UNAVAILABLE, Session
-from mission_control.cli.words import moment, plain
+from mission_control.client.errors import ApiProblemError
 from mission_control.core.words import AgentType, DriftState
-from mission_control.ui.api_errors import ApiProblemError
 
 MOST = 200
 OF_ONE_AGENT = (404, 409)
@@ -59,10 +59,10 @@ def _end_if_not_asked(session: Session, found: list[DriftRead], *, checked: bool
 def _table(page: DriftPage) -> RenderableType:
     if not page.items:
         return Text("No agent was compared with Vapi yet: `mission-control drift --check`.")
-    made = rendering.table("agent", "state", "differs in", "asked", "assistant")
+    made = tables.table("agent", "state", "differs in", "asked", "assistant")
     for each in page.items:
         made.add_row(
-            each.agent_id, rendering.state(each.state),
+            each.agent_id, tables.state(each.state),
             Text(", ".join(field.field for field in each.fields)),
             moment(each.checked_at), each.assistant_id,
         )  # fmt: skip
@@ -70,13 +70,13 @@ def _table(page: DriftPage) -> RenderableType:
 
 
 def _one(found: DriftRead) -> list[RenderableType]:
-    shown = rendering.facts([
+    shown = tables.facts([
         ("agent", found.agent_id),
         ("assistant", found.assistant_id),
-        ("state", rendering.state(found.state)),
+        ("state", tables.state(found.state)),
         ("asked", moment(found.checked_at)),
         *([("error", Text(found.error.detail, "red"))] if found.error else []),
-        *((field.field, rendering.state(field.state)) for field in found.fields),
+        *((field.field, tables.state(field.state)) for field in found.fields),
     ])  # fmt: skip
     return [shown, *(part for field in found.fields for part in _texts(field))]
 
@@ -99,4 +99,4 @@ def _difference(before: str, old: str | None, after: str, new: str | None) -> Te
     lines = difflib.unified_diff(
         (old or "").splitlines(), (new or "").splitlines(), before, after, lineterm=""
     )
-    return rendering.diff("\n" + "\n".join(lines))
+    return tables.diff("\n" + "\n".join(lines))

@@ -9,11 +9,11 @@ from rich.table import Table
 from rich.text import Text
 
 from mission_control.api.agents.schemas import ImportCandidates
-from mission_control.cli import rendering
+from mission_control.cli import tables
 from mission_control.cli.session import FAILED, CommandError, Session
+from mission_control.client.errors import ApiProblemError
 from mission_control.core.safe_yaml import MAX_BYTES
 from mission_control.core.words import AgentType
-from mission_control.ui.api_errors import ApiProblemError
 
 
 def read(file: str) -> str:
@@ -46,20 +46,20 @@ def import_one(
         type=agent_type,
         vapi_assistant_id=vapi_assistant,
     )
-    session.screen.answer(detail, *rendering.agent(detail))
+    session.screen.answer(detail, *tables.agent(detail))
 
 
 def import_assistant(session: Session, assistant_id: str) -> None:
     """Make an agent of an assistant at Vapi, and say what is left to do with it."""
     detail = session.client.agents.import_assistant(assistant_id)
-    session.screen.answer(detail, *rendering.agent(detail))
+    session.screen.answer(detail, *tables.agent(detail))
     session.screen.note("Nothing was changed at Vapi.")
 
 
 def candidates(found: ImportCandidates) -> RenderableType:
     if not found.items:
         return Text("There is no assistant at Vapi.")
-    made = rendering.table("assistant", "name", "model", "here as", "cannot be imported")
+    made = tables.table("assistant", "name", "model", "here as", "cannot be imported")
     for each in found.items:
         model = " ".join(part for part in (each.provider, each.model) if part)
         made.add_row(
@@ -101,7 +101,7 @@ def _import_named(
 
 def _outcome_table(outcomes: list[dict[str, str | None]]) -> Table:
     styles = {"imported": "green", "there already": "dim", "refused": "red"}
-    made = rendering.table("playbook", "outcome", "agent", "why")
+    made = tables.table("playbook", "outcome", "agent", "why")
     for each in outcomes:
         outcome = str(each["outcome"])
         reason = each["reason"] if outcome == "refused" else None

@@ -43,7 +43,7 @@ def optimize(
     Exit code 0 once there is a verdict, whatever it says.
     """
     from mission_control.api.optimize.schemas import OptimizationCreate
-    from mission_control.cli import results
+    from mission_control.cli import job_results
     from mission_control.cli.session import given, open_session
 
     with open_session(as_json=as_json, api_url=api_url) as session:
@@ -59,15 +59,15 @@ def optimize(
         )
         job = session.client.optimize(agent_id, OptimizationCreate.model_validate(asked))
         if wait or watch:
-            results.await_optimization(session, job, watch=watch)
+            job_results.await_optimization(session, job, watch=watch)
         else:
-            results.leave_running(session, job)
+            job_results.leave_running(session, job)
 
 
 def compare(*, agent_id: AgentId, as_json: AsJson = False, api_url: ApiUrl = None) -> None:
     """Show the verdict of the newest optimization, and what it rests on."""
-    from mission_control.cli import results
+    from mission_control.cli import job_results
     from mission_control.cli.session import open_session
 
     with open_session(as_json=as_json, api_url=api_url) as session:
-        results.show_comparison(session, session.client.optimization_status(agent_id))
+        job_results.show_comparison(session, session.client.optimization_status(agent_id))

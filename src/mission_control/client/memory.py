@@ -20,8 +20,8 @@ from mission_control.api.memory.schemas import (
     TemporalRead,
     WrittenRead,
 )
+from mission_control.client.requests import Requests, part
 from mission_control.core.agent_context import ContextSettings
-from mission_control.ui.api_requests import Requests, part
 
 
 class Memories:

@@ -42,7 +42,7 @@ def evaluate(
 ) -> None:
     """Run an agent's scenarios and show how many pass. Exit code 0 once it is measured."""
     from mission_control.api.evaluate.schemas import EvaluationCreate
-    from mission_control.cli import results
+    from mission_control.cli import job_results
     from mission_control.cli.session import given, open_session
 
     with open_session(as_json=as_json, api_url=api_url) as session:
@@ -57,6 +57,6 @@ def evaluate(
         start = session.client.baseline if baseline else session.client.evaluate
         job = start(agent_id, EvaluationCreate.model_validate(asked))
         if wait or watch:
-            results.await_evaluation(session, job, watch=watch)
+            job_results.await_evaluation(session, job, watch=watch)
         else:
-            results.leave_running(session, job)
+            job_results.leave_running(session, job)

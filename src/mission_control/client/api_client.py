@@ -22,20 +22,20 @@ from mission_control.api.optimize.schemas import (
     OptimizationPage,
 )
 from mission_control.api.system.schemas import SystemStatus
-from mission_control.core.words import EvaluationPurpose, JobStatus, RunStatus
-from mission_control.ui.api_errors import (
+from mission_control.client.agents import Agents
+from mission_control.client.calls import Calls
+from mission_control.client.drift import Drift
+from mission_control.client.errors import (
     ApiProblemError,
     ApiUnreachableError,
     JobNotOverError,
 )
-from mission_control.ui.api_requests import ModelT, part
-from mission_control.ui.features.agents import Agents
-from mission_control.ui.features.calls import Calls
-from mission_control.ui.features.drift import Drift
-from mission_control.ui.features.jobs import Jobs
-from mission_control.ui.features.leads import Leads
-from mission_control.ui.features.memory import Memories
-from mission_control.ui.features.syncs import Syncs
+from mission_control.client.jobs import Jobs
+from mission_control.client.leads import Leads
+from mission_control.client.memory import Memories
+from mission_control.client.requests import ModelT, part
+from mission_control.client.sync import Syncs
+from mission_control.core.words import EvaluationPurpose, JobStatus, RunStatus
 
 DEFAULT_TIMEOUT = 60.0  # seconds; importing waits for a cold engine to compile
 CONNECT_TIMEOUT = 3.0

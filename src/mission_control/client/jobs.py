@@ -3,8 +3,8 @@
 from uuid import UUID
 
 from mission_control.api.jobs.schemas import JobPage, JobRead
+from mission_control.client.requests import Requests, part
 from mission_control.core.words import JobKind, JobStatus
-from mission_control.ui.api_requests import Requests, part
 
 
 class Jobs:

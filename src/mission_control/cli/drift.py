@@ -23,11 +23,11 @@ def drift(
 
     Exit code 3 when --check could not ask Vapi.
     """
-    from mission_control.cli import comparing
+    from mission_control.cli import drift_tables
     from mission_control.cli.session import open_session
 
     with open_session(as_json=as_json, api_url=api_url) as session:
         if agent_id is not None:
-            comparing.show_one(session, agent_id, check=check)
+            drift_tables.show_one(session, agent_id, check=check)
         else:
-            comparing.show_all(session, check=check)
+            drift_tables.show_all(session, check=check)

@@ -5,8 +5,8 @@ from decimal import Decimal
 from uuid import UUID
 
 from mission_control.api.calls.schemas import CallDetail, CallPage, CallTotals
+from mission_control.client.requests import Requests, part
 from mission_control.core.words import CallEnding, CallSource
-from mission_control.ui.api_requests import Requests, part
 
 
 class Calls:

@@ -1,7 +1,7 @@
 """How agents here and their assistants at Vapi have moved apart, as a client asks for it."""
 
 from mission_control.api.drift.schemas import DriftPage, DriftRead
-from mission_control.ui.api_requests import Requests, part
+from mission_control.client.requests import Requests, part
 
 
 class Drift:

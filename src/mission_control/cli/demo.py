@@ -14,13 +14,13 @@ from mission_control.api.deployments.schemas import DeploymentRead
 from mission_control.api.evaluate.schemas import EvaluationDetail
 from mission_control.api.jobs.schemas import JobRead
 from mission_control.api.optimize.schemas import OptimizationCreate, OptimizationDetail
-from mission_control.cli import rendering
-from mission_control.cli.following import follow
-from mission_control.cli.results import deployment_of, evaluation_of, optimization_of
+from mission_control.cli import tables
+from mission_control.cli.formats import rate, seconds
+from mission_control.cli.job_progress import follow
+from mission_control.cli.job_results import deployment_of, evaluation_of, optimization_of
 from mission_control.cli.session import FAILED, UNAVAILABLE, CommandError, Session
-from mission_control.cli.words import rate, seconds
+from mission_control.client.errors import ApiProblemError
 from mission_control.core.words import AgentStatus, AgentType, JobStatus, Verdict
-from mission_control.ui.api_errors import ApiProblemError
 
 AGENTS = ("remus", "genesis", "scout")
 OPTIMIZED = "remus"
@@ -150,7 +150,7 @@ def _optimize(session: Session) -> OptimizationDetail:
 def _conclude(session: Session, told: Told) -> None:
     optimization = told.optimization
     if not session.screen.as_json:
-        for part in rendering.comparison(optimization):
+        for part in tables.comparison(optimization):
             session.screen.show(part)
     if optimization.verdict is Verdict.BETTER:
         return

@@ -10,9 +10,9 @@ from rich.text import Text
 
 from mission_control.api.memory.schemas import SearchRead, ServerTold, TemporalRead, WrittenRead
 from mission_control.api.resources import build_resources
-from mission_control.cli import rendering
+from mission_control.cli import tables
+from mission_control.cli.formats import NOT_MEASURED, harmless, milliseconds, moment
 from mission_control.cli.session import FAILED, Screen, Session, reporting
-from mission_control.cli.words import NOT_MEASURED, harmless, milliseconds, moment
 from mission_control.core.logging import configure_logging
 from mission_control.core.settings import Settings, get_settings
 from mission_control.integrations.memory.items import CheckedOperation, CheckedServer
@@ -27,7 +27,7 @@ STYLES = {True: "green", False: "red", None: "dim"}
 def memories(found: TemporalRead) -> RenderableType:
     if not found.items:
         return Text("Nothing is remembered. Add something with `mission-control memory add`.")
-    made = rendering.table("since", "kind", "tier", "agent", "what", "at")
+    made = tables.table("since", "kind", "tier", "agent", "what", "at")
     for each in found.items:
         age = " (stale)" if each.stale else ""
         made.add_row(
@@ -42,7 +42,7 @@ def memories(found: TemporalRead) -> RenderableType:
 def hits(found: SearchRead) -> RenderableType:
     if not found.hits:
         return Text("Nothing was found.")
-    made = rendering.table("when", "what", "found at")
+    made = tables.table("when", "what", "found at")
     for hit in found.hits:
         memory, conversation = hit.memory, hit.conversation
         at = (memory.valid_from or memory.recorded_at) if memory else None
@@ -99,8 +99,8 @@ def _is_well(checked: CheckedServer) -> bool:
 
 
 def _tables(checked: Iterable[CheckedServer]) -> list[RenderableType]:
-    servers = rendering.table("server", "role", "over", "state", "tools", "why")
-    operations = rendering.table("server", "operation", "tool", "works", "items", "took", "why")
+    servers = tables.table("server", "role", "over", "state", "tools", "why")
+    operations = tables.table("server", "operation", "tool", "works", "items", "took", "why")
     for each in checked:
         state = each.state
         style = "green" if state.status == "connected" else "red"

@@ -14,11 +14,11 @@ from rich.text import Text
 from mission_control.api.calls.schemas import CallDetail, CallFigures, CallPage, CallTotals
 from mission_control.api.jobs.schemas import JobRead
 from mission_control.api.leads.schemas import LeadDetail, LeadFieldsRead, LeadPage
-from mission_control.cli import rendering
+from mission_control.cli import tables
+from mission_control.cli.formats import NOT_MEASURED, count, moment, money, plain, rate
 from mission_control.cli.session import FAILED, Session
-from mission_control.cli.words import NOT_MEASURED, count, moment, money, plain, rate
+from mission_control.client.sync import parts
 from mission_control.core.words import JobStatus
-from mission_control.ui.features.syncs import parts
 
 MOST_DAYS = 31
 MINUTE = 60
@@ -42,7 +42,7 @@ def note_more(session: Session, cursor: str | None) -> None:
 def calls(page: CallPage) -> RenderableType:
     if not page.items:
         return Text("No calls. Read them with `mission-control sync`, or take a filter away.")
-    made = rendering.table("call", "began", "agent", "customer", "lasted", "ended", "success", "cost", "at")  # fmt: skip
+    made = tables.table("call", "began", "agent", "customer", "lasted", "ended", "success", "cost", "at")  # fmt: skip
     for call in page.items:
         made.add_row(
             str(call.id), moment(call.started_at or call.created_at),
@@ -57,7 +57,7 @@ def calls(page: CallPage) -> RenderableType:
 
 def call(found: CallDetail) -> list[RenderableType]:
     leads = (("lead", f"{lead.name} ({lead.id}), by {lead.matched_by}") for lead in found.leads)
-    shown = rendering.facts([
+    shown = tables.facts([
         ("call", f"{found.id}, at {found.source} {found.external_id}"),
         ("agent", found.agent_id or NOT_MEASURED),
         ("customer", " ".join(x for x in (found.customer_name, found.customer_number) if x) or NOT_MEASURED),
@@ -74,7 +74,7 @@ def call(found: CallDetail) -> list[RenderableType]:
 
 def totals(found: CallTotals) -> list[RenderableType]:
     endings = ", ".join(f"{plain(name)} {count(number)}" for name, number in found.endings.items())
-    shown = rendering.facts([
+    shown = tables.facts([
         ("calls", f"{count(found.calls)}, {count(found.calls - found.ended)} not ended"),
         ("success", f"{_rate(found)}; {count(found.success.unknown)} not judged"),
         ("cost", f"{_sum(found)}; {count(found.unpriced)} unpriced"),
@@ -97,7 +97,7 @@ def lasted(seconds: float | None) -> str:
 
 
 def _figures(first: str, rows: list[tuple[str, Any]]) -> Table:
-    made = rendering.table(first, "calls", "success", "cost", "unpriced", "minutes")
+    made = tables.table(first, "calls", "success", "cost", "unpriced", "minutes")
     for name, each in rows:
         made.add_row(
             name, count(each.calls), _rate(each), _sum(each), count(each.unpriced),
@@ -117,7 +117,7 @@ def _sum(found: CallFigures) -> str:
 
 
 def _ending(ending: str | None) -> Text:
-    return rendering.state(ending) if ending else Text("not yet", "cyan")
+    return tables.state(ending) if ending else Text("not yet", "cyan")
 
 
 def _success(*, success: bool | None, evaluation: str | None) -> str:
@@ -154,7 +154,7 @@ def _said(found: CallDetail) -> list[RenderableType]:
 def leads(page: LeadPage) -> RenderableType:
     if not page.items:
         return Text("No leads. Read them with `mission-control sync`, or take a filter away.")
-    made = rendering.table("lead", "name", "status", "phone", "mail", "changed")
+    made = tables.table("lead", "name", "status", "phone", "mail", "changed")
     for each in page.items:
         made.add_row(
             each.id, Text(each.name), Text(each.status_label or NOT_MEASURED),
@@ -170,7 +170,7 @@ def lead(found: LeadDetail) -> list[RenderableType]:
         for each in found.contacts
     )
     custom = ((each.name or each.id, _value(each.value)) for each in found.custom_fields)
-    shown = rendering.facts([
+    shown = tables.facts([
         ("lead", found.id),
         ("name", found.name),
         ("status", found.status_label or NOT_MEASURED),
@@ -184,7 +184,7 @@ def lead(found: LeadDetail) -> list[RenderableType]:
 
 
 def fields(found: LeadFieldsRead) -> list[RenderableType]:
-    made = rendering.table("field", "type", "several", "choices", "id")
+    made = tables.table("field", "type", "several", "choices", "id")
     for each in found.fields:
         several = "yes" if each.accepts_multiple else ""
         made.add_row(Text(each.name), each.type, several, Text(", ".join(each.choices)), each.id)
@@ -193,7 +193,7 @@ def fields(found: LeadFieldsRead) -> list[RenderableType]:
 
 
 def _calls_of(found: LeadDetail) -> Table:
-    made = rendering.table("call", "began", "at", "agent", "lasted", "ended", "matched by", "same call as")  # fmt: skip
+    made = tables.table("call", "began", "at", "agent", "lasted", "ended", "matched by", "same call as")  # fmt: skip
     for each in found.calls:
         made.add_row(
             str(each.id), moment(each.started_at or each.created_at), each.source,
@@ -260,9 +260,9 @@ def _display(session: Session, *, watch: bool) -> Generator[_Show]:
 def _systems(job: JobRead) -> RenderableType:
     if not parts(job):
         return Text(f"sync: {job.status}", "cyan")
-    made = rendering.table("system", "status", "how far")
+    made = tables.table("system", "status", "how far")
     for name, part in parts(job).items():
-        made.add_row(name, rendering.state(str(part["status"])), Text(_reached(part)))
+        made.add_row(name, tables.state(str(part["status"])), Text(_reached(part)))
     return made
 
 

@@ -12,7 +12,7 @@ from mission_control.api.deployments.schemas import DeploymentRead
 from mission_control.api.evaluate.schemas import EvaluationDetail, ScenarioResultRead
 from mission_control.api.jobs.schemas import JobPage, JobRead
 from mission_control.api.optimize.schemas import OptimizationDetail
-from mission_control.cli.words import (
+from mission_control.cli.formats import (
     NOT_MEASURED,
     STATE_STYLES,
     count,

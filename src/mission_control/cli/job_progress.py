@@ -12,10 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 from mission_control.api.jobs.schemas import JobRead
-from mission_control.cli import rendering
+from mission_control.cli import tables
+from mission_control.cli.formats import NOT_MEASURED, money, plain, score, seconds
 from mission_control.cli.session import Screen, Session
-from mission_control.cli.words import NOT_MEASURED, money, plain, score, seconds
-from mission_control.ui.api_client import JOB_OVER
+from mission_control.client.api_client import JOB_OVER
 
 ENDINGS = frozenset({"completed", "failed", "cancelled"})
 LOOKS = frozenset({"snapshot", "heartbeat"})  # occasions to look at the job itself
@@ -231,7 +231,7 @@ class OptimizationView:
         return f"{self._agent_id}: {plain(data['phase'])}, best {best}, cost {_cost(data)}"
 
     def _trial_table(self) -> Table:
-        made = rendering.table("trial", "from", "sample", "validation", "")
+        made = tables.table("trial", "from", "sample", "validation", "")
         trials = [self._trials[number] for number in sorted(self._trials)]
         best = max(trials, key=lambda trial: trial["validation_score"] or 0.0)
         shown = trials[-MOST_TRIALS:]

@@ -14,8 +14,8 @@ from mission_control.api.agents.schemas import (
     VersionDiff,
     VersionPage,
 )
+from mission_control.client.requests import Requests, part
 from mission_control.core.words import AgentStatus, AgentType
-from mission_control.ui.api_requests import Requests, part
 
 
 class Agents:

@@ -7,11 +7,11 @@ from mission_control.api.deployments.schemas import DeploymentRead
 from mission_control.api.evaluate.schemas import EvaluationDetail
 from mission_control.api.jobs.schemas import ErrorRead, JobRead
 from mission_control.api.optimize.schemas import OptimizationDetail
-from mission_control.cli import rendering
-from mission_control.cli.following import follow
+from mission_control.cli import tables
+from mission_control.cli.job_progress import follow
 from mission_control.cli.session import FAILED, CommandError, Session
+from mission_control.client.api_client import ApiClient
 from mission_control.core.words import JobStatus, RunStatus, Verdict
-from mission_control.ui.api_client import ApiClient
 
 NEWEST = 50  # among so many newest ones, what a job has just made is looked for
 CANCEL_SECONDS = 15.0
@@ -19,14 +19,14 @@ UNKNOWN_REASON = "It ended without saying why; the worker's log has the details.
 
 
 def leave_running(session: Session, job: JobRead) -> None:
-    session.screen.answer(job, rendering.job(job))
+    session.screen.answer(job, tables.job(job))
     session.screen.note(f"It goes on; look at it with `mission-control jobs show {job.id}`.")
 
 
 def await_evaluation(session: Session, job: JobRead, *, watch: bool) -> None:
     ended = follow(session, job, watch=watch)
     detail = evaluation_of(session.client, ended)
-    session.screen.answer(detail, rendering.evaluation(detail))
+    session.screen.answer(detail, tables.evaluation(detail))
     _end_unless_completed(session, ended, "Evaluate again once the cause is gone.")
 
 
@@ -44,7 +44,7 @@ def show_comparison(session: Session, found: OptimizationDetail) -> None:
             code="still_running",
             fields={"job_id": str(found.job_id)},
         )
-    session.screen.answer(found, *rendering.comparison(found))
+    session.screen.answer(found, *tables.comparison(found))
     if found.status is not RunStatus.COMPLETED:
         kept = (
             f"Its best candidate is kept, unproven, as version {found.candidate_version}."
@@ -60,7 +60,7 @@ def show_comparison(session: Session, found: OptimizationDetail) -> None:
 def await_deployment(session: Session, job: JobRead) -> None:
     ended = follow(session, job, watch=False)
     found = deployment_of(session.client, ended)
-    session.screen.answer(found, rendering.deployment(found))
+    session.screen.answer(found, tables.deployment(found))
     _end_unless_completed(session, ended, "What is in force there is shown by the target itself.")
 
 
@@ -80,7 +80,7 @@ def await_rollback(session: Session, job: JobRead) -> None:
 def cancel(session: Session, job_id: str) -> None:
     session.client.jobs.cancel(job_id)
     ended = session.client.wait_for_job(job_id, CANCEL_SECONDS)
-    session.screen.answer(ended, rendering.job(ended))
+    session.screen.answer(ended, tables.job(ended))
     if ended.status is not JobStatus.CANCELLED:
         session.screen.note(f"It had {ended.status} before it could be cancelled.", "yellow")
         raise typer.Exit(FAILED)

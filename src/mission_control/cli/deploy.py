@@ -25,7 +25,7 @@ def deploy(
     api_url: ApiUrl = None,
 ) -> None:
     """Put a version where the agent runs, and read it back."""
-    from mission_control.cli import results
+    from mission_control.cli import job_results
     from mission_control.cli.session import open_session
 
     with open_session(as_json=as_json, api_url=api_url) as session:
@@ -33,9 +33,9 @@ def deploy(
             agent_id, version=version, force=force, include_memory=with_memory
         )
         if wait:
-            results.await_deployment(session, job)
+            job_results.await_deployment(session, job)
         else:
-            results.leave_running(session, job)
+            job_results.leave_running(session, job)
 
 
 def rollback(
@@ -49,12 +49,12 @@ def rollback(
     api_url: ApiUrl = None,
 ) -> None:
     """Undo the deployment in force; what others changed since is kept."""
-    from mission_control.cli import results
+    from mission_control.cli import job_results
     from mission_control.cli.session import open_session
 
     with open_session(as_json=as_json, api_url=api_url) as session:
         job = session.client.rollback(agent_id, force=force)
         if wait:
-            results.await_rollback(session, job)
+            job_results.await_rollback(session, job)
         else:
-            results.leave_running(session, job)
+            job_results.leave_running(session, job)

@@ -4,7 +4,7 @@ from typing import Any
 
 from mission_control.api.jobs.schemas import JobRead
 from mission_control.api.sync.schemas import SyncRead
-from mission_control.ui.api_requests import Requests
+from mission_control.client.requests import Requests
 
 
 class Syncs:

@@ -6,7 +6,7 @@ from typing import Protocol, TypeVar
 from pydantic import BaseModel
 
 from mission_control.api.jobs.schemas import JobRead
-from mission_control.ui.api_errors import ApiProblemError
+from mission_control.client.errors import ApiProblemError
 
 ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
