@@ -11,10 +11,10 @@ import httpx2
 from sqlalchemy import select
 
 from mission_control.api.app import create_app
-from mission_control.api.calls import service
+from mission_control.api.calls import queries as service
 from mission_control.api.mirrors.report import SyncReport, unreported
 from mission_control.api.resources import Resources, build_resources
-from mission_control.api.webhooks.service import Inbox
+from mission_control.api.webhooks.commands import Inbox
 from mission_control.core.clock import utc_now
 from mission_control.core.settings import Settings
 from mission_control.core.words import AgentType

@@ -17,7 +17,7 @@ from mission_control.api.jobs.service import run_job
 from mission_control.api.optimize.work import OptimizationWork
 from mission_control.api.queue import celery_app
 from mission_control.api.resources import Resources, build_resources
-from mission_control.api.sync.service import SyncWork
+from mission_control.api.sync.work import SyncWork
 from mission_control.core.settings import Settings
 from mission_control.core.words import JobKind
 from tests.warm_engine import SharingClient, WarmEngine

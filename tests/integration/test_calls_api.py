@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from mission_control.api.calls import service, tasks
+from mission_control.api.calls import queries as service
+from mission_control.api.mirrors import tasks
 from mission_control.core.words import CallSource, JobKind
 from mission_control.data.jobs import Job
 from mission_control.integrations.errors import IntegrationError

@@ -17,13 +17,13 @@ from typing import Any
 import httpx2
 import pytest
 
-from mission_control.api.leads import service
-from mission_control.api.mirrors import close_backfill as close_walks
-from mission_control.api.mirrors import close_mirror
+from mission_control.api.leads import queries as service
+from mission_control.api.mirrors.close import backfill as close_walks
+from mission_control.api.mirrors.close import store as close_mirror
 from mission_control.api.mirrors.report import unreported
 from mission_control.api.queue import celery_app
 from mission_control.api.resources import Resources, build_resources
-from mission_control.api.sync.service import read_sync
+from mission_control.api.sync.work import read_sync
 from mission_control.core.clock import utc_now
 from mission_control.core.settings import Settings
 from mission_control.core.words import CallSource, JobKind, SyncStatus, SyncSystem
@@ -424,7 +424,7 @@ class TestKilled:
 
 SCRIPT = """
 import asyncio, sys
-from mission_control.api.leads.service import sync_close
+from mission_control.api.leads.queries import sync_close
 from mission_control.api.resources import build_resources
 from mission_control.core.settings import Settings
 

@@ -13,7 +13,7 @@ import pytest
 from pydantic import SecretStr
 
 from mission_control.api.app import create_app as create_api
-from mission_control.api.leads import service
+from mission_control.api.leads import queries as service
 from mission_control.api.mirrors.report import unreported
 from mission_control.api.queue import celery_app
 from mission_control.api.resources import Resources

@@ -20,7 +20,7 @@ from mission_control.api.app import create_app
 from mission_control.api.jobs.service import run_job
 from mission_control.api.memory import prompt_memory as agent_memory
 from mission_control.api.resources import Resources
-from mission_control.api.sync.service import SyncWork
+from mission_control.api.sync.work import SyncWork
 from mission_control.data.engine import create_engine, create_sessions
 from mission_control.data.event_streams import stream_key
 from mission_control.data.unit_of_work import UnitOfWork

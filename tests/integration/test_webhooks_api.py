@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from mission_control.api.calls import service
+from mission_control.api.calls import queries as service
 from mission_control.api.resources import Resources
 from mission_control.core.errors import MissionControlError
 from tests.calls_world import TOKEN, CallsWorld, calls_world, settings_for

@@ -20,7 +20,7 @@ from mission_control.api.evaluate.work import EvaluationWork
 from mission_control.api.jobs.service import run_job
 from mission_control.api.queue import celery_app
 from mission_control.api.resources import Resources, build_resources
-from mission_control.api.sync.service import SyncWork
+from mission_control.api.sync.work import SyncWork
 from mission_control.core.settings import Settings, get_settings
 from mission_control.core.words import JobKind
 from mission_control.data.base import Base

@@ -27,8 +27,8 @@ from mission_control.api.realtime import router as realtime_router
 from mission_control.api.resources import Resources, build_resources
 from mission_control.api.sync.router import router as sync_router
 from mission_control.api.system.router import router as system_router
+from mission_control.api.webhooks.commands import Inbox
 from mission_control.api.webhooks.router import router as webhooks_router
-from mission_control.api.webhooks.service import Inbox
 from mission_control.core.logging import configure_logging
 from mission_control.core.settings import Settings, get_settings
 from mission_control.core.tasks import end

@@ -4,12 +4,12 @@ from celery.signals import setup_logging
 from kombu.transport.redis import Channel
 
 from mission_control.api import schedule
-from mission_control.api.calls import tasks as calls_tasks
 from mission_control.api.deployments import tasks as deployments_tasks
 from mission_control.api.drift import tasks as drift_tasks
 from mission_control.api.evaluate import tasks as evaluate_tasks
 from mission_control.api.jobs import tasks as jobs_tasks
 from mission_control.api.leads import tasks as leads_tasks
+from mission_control.api.mirrors import tasks as calls_tasks
 from mission_control.api.optimize import tasks as optimize_tasks
 from mission_control.api.queue import celery_app
 from mission_control.api.sync import tasks as sync_tasks

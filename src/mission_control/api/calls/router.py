@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 from pydantic import AfterValidator, AwareDatetime
 
-from mission_control.api.calls import service
+from mission_control.api.calls import queries as service
 from mission_control.api.calls.errors import CallFilterError
 from mission_control.api.calls.schemas import CallDetail, CallPage, CallTotals
 from mission_control.api.deps import NO_NUL, CursorQuery, Limit, OfAgent, ReadOnlyUow

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request
 
 from mission_control.api.deps import NO_NUL, CursorQuery, Held, Limit, ReadOnlyUow
-from mission_control.api.leads import service
+from mission_control.api.leads import queries as service
 from mission_control.api.leads.errors import (
     LeadFilterUnknownError,
     LeadMirrorBehindError,

@@ -2,7 +2,7 @@
 
 import structlog
 
-from mission_control.api.leads import service
+from mission_control.api.leads import queries as service
 from mission_control.api.queue import celery_app, run
 from mission_control.api.resources import open_resources
 from mission_control.data.unit_of_work import DatabaseUnavailableError

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from mission_control.api.memory import reading as memory_reading
-from mission_control.api.memory.reading import Told
+from mission_control.api.memory import recall as memory_reading
+from mission_control.api.memory.recall import Told
 from mission_control.api.resources import Resources
 from mission_control.core.agent_context import (
     CHARACTERS_PER_TOKEN,

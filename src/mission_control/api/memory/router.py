@@ -14,7 +14,7 @@ from mission_control.api.deps import (
     ReadOnlyUow,
     Uow,
 )
-from mission_control.api.memory import service
+from mission_control.api.memory import queries as service
 from mission_control.api.memory.errors import ContextChangedError
 from mission_control.api.memory.schemas import (
     ContextExport,

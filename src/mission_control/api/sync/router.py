@@ -6,7 +6,7 @@ from mission_control.api.deps import Held, IdempotencyKey, ReadOnlyUow, Uow
 from mission_control.api.jobs.errors import IdempotencyKeyReusedError
 from mission_control.api.jobs.schemas import JobRead
 from mission_control.api.problems import refusals
-from mission_control.api.sync import service
+from mission_control.api.sync import work as service
 from mission_control.api.sync.schemas import SyncRead
 from mission_control.core.words import SyncSystem
 from mission_control.data.jobs import Job

@@ -3,10 +3,10 @@
 from uuid import UUID
 
 from mission_control.api.jobs.service import run_job
+from mission_control.api.mirrors.memory import index_new_calls
 from mission_control.api.queue import celery_app, run
 from mission_control.api.resources import open_resources
-from mission_control.api.sync.memory import index_new_calls
-from mission_control.api.sync.service import SyncWork, request_first_sync
+from mission_control.api.sync.work import SyncWork, request_first_sync
 from mission_control.data.unit_of_work import DatabaseUnavailableError
 
 

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request
 
 from mission_control.api.deps import get_resources
 from mission_control.api.problems import refusals
-from mission_control.api.webhooks import service
+from mission_control.api.webhooks import commands as service
 from mission_control.api.webhooks.errors import (
     WebhookMalformedError,
     WebhookNotConfiguredError,

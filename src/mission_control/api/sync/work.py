@@ -9,15 +9,15 @@ from uuid import UUID
 
 import structlog
 
-from mission_control.api.calls.service import sync_vapi_calls
+from mission_control.api.calls.queries import sync_vapi_calls
 from mission_control.api.jobs import service as jobs
 from mission_control.api.jobs.service import JobRun
-from mission_control.api.leads.service import sync_close
+from mission_control.api.leads.queries import sync_close
+from mission_control.api.mirrors.memory import STATE as MEMORY_STATE
+from mission_control.api.mirrors.memory import ServersReport, sync_memory
 from mission_control.api.resources import Resources
 from mission_control.api.sync import events
 from mission_control.api.sync.errors import SyncIncompleteError
-from mission_control.api.sync.memory import STATE as MEMORY_STATE
-from mission_control.api.sync.memory import ServersReport, sync_memory
 from mission_control.api.sync.schemas import SyncRead, SystemSync
 from mission_control.core.clock import utc_now
 from mission_control.core.settings import Settings

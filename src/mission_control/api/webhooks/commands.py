@@ -8,8 +8,8 @@ from typing import NoReturn, cast
 import structlog
 from pydantic import JsonValue
 
-from mission_control.api.calls import service as calls
-from mission_control.api.leads import service as leads
+from mission_control.api.calls import queries as calls
+from mission_control.api.leads import queries as leads
 from mission_control.api.resources import Resources
 from mission_control.api.webhooks.errors import (
     WebhookMalformedError,

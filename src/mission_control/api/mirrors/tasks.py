@@ -2,7 +2,7 @@
 
 import structlog
 
-from mission_control.api.calls import service
+from mission_control.api.calls import queries as service
 from mission_control.api.mirrors.report import unreported
 from mission_control.api.queue import celery_app, run
 from mission_control.api.resources import Resources, open_resources

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import structlog
 
-from mission_control.api.mirrors import close_mirror as mirror
+from mission_control.api.mirrors.close import store as mirror
 from mission_control.api.mirrors.report import SyncReport
 from mission_control.api.resources import Resources
 from mission_control.core.clock import utc_now

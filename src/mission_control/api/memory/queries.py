@@ -9,10 +9,10 @@ from pydantic import JsonValue
 
 from mission_control.api.memory import events
 from mission_control.api.memory import prompt_memory as agent_memory
-from mission_control.api.memory import reading as memory_reading
+from mission_control.api.memory import recall as memory_reading
 from mission_control.api.memory.errors import ContextChangedError
 from mission_control.api.memory.prompt_memory import AgentMemory, ref_of, settings_of
-from mission_control.api.memory.reading import Told
+from mission_control.api.memory.recall import Told
 from mission_control.api.memory.schemas import (
     ContextExport,
     ContextLine,

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from mission_control.api.mirrors import close_mirror as mirror
-from mission_control.api.mirrors.close_backfill import LONGEST_GAP, CloseSync
+from mission_control.api.mirrors.close import store as mirror
+from mission_control.api.mirrors.close.backfill import LONGEST_GAP, CloseSync
 from mission_control.core.clock import utc_now
 from mission_control.integrations.close import queries
 from mission_control.integrations.close.errors import TooManyLeadsInADayError

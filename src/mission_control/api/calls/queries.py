@@ -11,7 +11,6 @@ from uuid import UUID
 import structlog
 from pydantic import JsonValue
 
-from mission_control.api.calls import events
 from mission_control.api.calls.schemas import (
     AgentFigures,
     CallDetail,
@@ -25,6 +24,7 @@ from mission_control.api.calls.schemas import (
     TurnRead,
 )
 from mission_control.api.jobs.service import describe
+from mission_control.api.mirrors import events
 from mission_control.api.mirrors.report import SyncReport
 from mission_control.api.resources import Resources
 from mission_control.core.clock import utc_now

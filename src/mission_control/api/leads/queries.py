@@ -26,8 +26,8 @@ from mission_control.api.leads.schemas import (
     LeadStatusRead,
     LeadUpdate,
 )
-from mission_control.api.mirrors import close_mirror as mirror
-from mission_control.api.mirrors.close_backfill import (
+from mission_control.api.mirrors.close import store as mirror
+from mission_control.api.mirrors.close.backfill import (
     LONGEST_GAP,
     CloseSync,
     Walk,
@@ -35,7 +35,7 @@ from mission_control.api.mirrors.close_backfill import (
     walk_calls,
     walk_leads,
 )
-from mission_control.api.mirrors.close_changes import catch_up, read_again
+from mission_control.api.mirrors.close.changes import catch_up, read_again
 from mission_control.api.mirrors.report import SyncReport, unreported
 from mission_control.api.queue import send_hint
 from mission_control.api.resources import Resources
