@@ -30,7 +30,7 @@ from pydantic import SecretStr
 from rich.console import Console
 from rich.table import Table
 
-from mission_control.api.leads.queries import sync_close
+from mission_control.api.mirrors.close.sync import sync_close
 from mission_control.api.resources import build_resources
 from mission_control.core.settings import Settings
 from mission_control.core.words import CallSource

@@ -11,13 +11,13 @@ import httpx2
 from sqlalchemy import select
 
 from mission_control.api.app import create_app
-from mission_control.api.calls import queries as service
 from mission_control.api.mirrors.report import SyncReport, unreported
+from mission_control.api.mirrors.vapi.sync import sync_vapi_calls
 from mission_control.api.resources import Resources, build_resources
-from mission_control.api.webhooks.commands import Inbox
+from mission_control.api.webhooks.batching import MessageBatch
 from mission_control.core.clock import utc_now
 from mission_control.core.settings import Settings
-from mission_control.core.words import AgentType
+from mission_control.core.words import AgentType, CallSource
 from mission_control.data.calls import Call, CallContent
 from mission_control.integrations.vapi_client import VAPIClient
 from mission_control_sandbox import vapi_server
@@ -46,7 +46,7 @@ class CallsWorld:
                 await an_agent(uow, name, type=AgentType.PHONE_BOT)
 
     async def sync(self, report: SyncReport = unreported) -> dict[str, int]:
-        return await service.sync_vapi_calls(self.resources, report)
+        return await sync_vapi_calls(self.resources, report)
 
     async def tell(self, message: dict[str, Any], **headers: str) -> httpx2.Response:
         """Send one server message to our webhook, as Vapi would."""
@@ -98,7 +98,7 @@ class CallsWorld:
 
     async def forget(self, external_ids: Sequence[str]) -> None:
         async with self.resources.unit_of_work() as uow:
-            await uow.calls.delete(service.CallSource.VAPI, external_ids)
+            await uow.calls.delete(CallSource.VAPI, external_ids)
 
 
 def settings_for(database_url: str, redis_url: str, directory: Path, **changes: Any) -> Settings:
@@ -135,5 +135,5 @@ async def calls_world(settings: Settings, *, people: int = 20) -> AsyncGenerator
             await stack.enter_async_context(client)
         resources = replace(held, vapi=VAPIClient(used))
         ours.state.resources = resources
-        ours.state.inbox = Inbox(resources)
+        ours.state.message_batch = MessageBatch(resources)
         yield CallsWorld(resources, http, vapi)

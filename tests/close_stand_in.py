@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx2
 
-from mission_control.api.leads.queries import sync_close
+from mission_control.api.mirrors.close.sync import sync_close
 from mission_control.api.mirrors.report import unreported
 from mission_control.api.resources import Resources, build_resources
 from mission_control.core.settings import Settings

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from mission_control.api.calls import queries as service
-from mission_control.api.mirrors import tasks
+from mission_control.api.mirrors.vapi import sync as vapi_sync
+from mission_control.api.mirrors.work import poll_vapi
 from mission_control.core.words import CallSource, JobKind
 from mission_control.data.jobs import Job
 from mission_control.integrations.errors import IntegrationError
@@ -34,14 +34,14 @@ async def world(sqlite_url: str, redis_url: str, tmp_path: Path) -> AsyncIterato
 
 async def state_of(world: CallsWorld) -> Any:
     async with world.resources.unit_of_work(readonly=True) as uow:
-        return await uow.sync_states.seen(service.SYNC_NAME)
+        return await uow.sync_states.seen(vapi_sync.SYNC_NAME)
 
 
 async def was_read_long_ago(world: CallsWorld) -> None:
     """So that a poll has something to go on from: the first reading is a sync's."""
     async with world.resources.unit_of_work() as uow:
         long_ago = datetime(2020, 1, 1, tzinfo=UTC)
-        (await uow.sync_states.of(service.SYNC_NAME)).complete_until = long_ago
+        (await uow.sync_states.of(vapi_sync.SYNC_NAME)).complete_until = long_ago
 
 
 class KilledError(Exception):
@@ -119,27 +119,27 @@ class TestSync:
         assert caught.value.code.startswith(code)
         state = await state_of(world)
         assert state.error["code"] == caught.value.code
-        await tasks.poll_once(world.resources)  # says so in one line, and is not a failed task
+        await poll_vapi(world.resources)  # says so in one line, and is not a failed task
         assert await world.totals() == before
         assert (await world.http.get("/api/calls")).status_code == 200
         await world.vapi.post("/sandbox/reset")
-        await tasks.poll_once(world.resources)
+        await poll_vapi(world.resources)
         assert (await state_of(world)).error is None
 
     async def test_the_poll_stands_aside_while_a_sync_runs(self, world: CallsWorld) -> None:
         async with world.resources.unit_of_work() as uow:
-            uow.jobs.add(Job(kind=JobKind.SYNC, exclusive_key=tasks.SYNC_JOB))
-        await tasks.poll_once(world.resources)
+            uow.jobs.add(Job(kind=JobKind.SYNC, exclusive_key=JobKind.SYNC))
+        await poll_vapi(world.resources)
         assert await world.requests("/call") == 0
 
 
 async def changed_recently(world: CallsWorld) -> int:
     """How many calls changed at Vapi within the overlap."""
     async with world.resources.unit_of_work(readonly=True) as uow:
-        state = await uow.sync_states.seen(service.SYNC_NAME)
+        state = await uow.sync_states.seen(vapi_sync.SYNC_NAME)
     assert state is not None
     assert state.complete_until is not None
-    since = (state.complete_until - service.OVERLAP).isoformat()
+    since = (state.complete_until - vapi_sync.OVERLAP).isoformat()
     found = await world.vapi.get("/call", params={"updatedAtGe": since, "limit": 1000})
     return len(found.json())
 
@@ -243,7 +243,7 @@ class TestRoutes:
             assert await world.sync() == {"calls": 0}
         assert (await state_of(world)).complete_until is not None
         await was_read_long_ago(world)
-        await tasks.poll_once(world.resources)
+        await poll_vapi(world.resources)
         assert (await world.totals())["calls"] > 0
 
 
@@ -269,7 +269,7 @@ async def test_a_storm_of_webhooks_and_the_poll(
         assert len(await world.rows()) <= calls
 
         await was_read_long_ago(world)
-        await tasks.poll_once(world.resources)
+        await poll_vapi(world.resources)
         theirs = (await world.vapi.get("/sandbox/totals")).json()
         ours = await world.totals()
         assert ours["ended"] == ours["calls"] == theirs["count"]
@@ -299,7 +299,7 @@ def told(row: dict[str, Any]) -> dict[str, Any]:
 
 async def test_two_polls_at_once_are_one(world: CallsWorld) -> None:
     await was_read_long_ago(world)
-    await asyncio.gather(*(tasks.poll_once(world.resources) for _ in range(3)))
+    await asyncio.gather(*(poll_vapi(world.resources) for _ in range(3)))
     there = (await world.vapi.get("/sandbox/world")).json()["calls"]
     async with world.resources.unit_of_work(readonly=True) as uow:
         assert await uow.calls.count(CallSource.VAPI) == there

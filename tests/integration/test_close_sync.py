@@ -17,19 +17,22 @@ from typing import Any
 import httpx2
 import pytest
 
-from mission_control.api.leads import queries as service
-from mission_control.api.mirrors.close import backfill as close_walks
-from mission_control.api.mirrors.close import store as close_mirror
+from mission_control.api.mirrors.close import call_backfill, lead_backfill, store, transcripts
+from mission_control.api.mirrors.close.refetch import refetch_named, take_close_event
+from mission_control.api.mirrors.close.sync import sync_close
 from mission_control.api.mirrors.report import unreported
+from mission_control.api.mirrors.work import poll_close
 from mission_control.api.queue import celery_app
 from mission_control.api.resources import Resources, build_resources
-from mission_control.api.sync.work import read_sync
+from mission_control.api.sync.queries import read_sync
 from mission_control.core.clock import utc_now
+from mission_control.core.page_sets import PageSet
 from mission_control.core.settings import Settings
-from mission_control.core.words import CallSource, JobKind, SyncStatus, SyncSystem
+from mission_control.core.words import CallSource, JobKind, RefetchKind, SyncStatus, SyncSystem
 from mission_control.data.calls import CallFilter
 from mission_control.data.jobs import Job
 from mission_control.data.leads import LeadFilter
+from mission_control.data.pages import Cursor
 from mission_control.integrations.close.errors import TooManyLeadsInADayError
 from mission_control.integrations.close.reader import CloseReader
 from mission_control.integrations.close_client import CloseClient
@@ -92,7 +95,7 @@ async def resources(
 
 
 async def sync(resources: Resources) -> dict[str, int]:
-    return await service.sync_close(resources, unreported)
+    return await sync_close(resources, unreported)
 
 
 async def mirrored_leads(resources: Resources) -> dict[str, dict[str, Any]]:
@@ -104,7 +107,7 @@ async def mirrored_leads(resources: Resources) -> dict[str, dict[str, Any]]:
             page += some.items
             if some.next_cursor is None:
                 return {one.id: (await uow.leads.get(one.id)).document for one in page}
-            cursor = service.Cursor.decode(some.next_cursor)
+            cursor = Cursor.decode(some.next_cursor)
 
 
 async def mirrored_calls(resources: Resources) -> dict[str, Any]:
@@ -118,7 +121,7 @@ async def mirrored_calls(resources: Resources) -> dict[str, Any]:
             found |= {one.external_id: one for one in page.items}
             if page.next_cursor is None:
                 return found
-            cursor = service.Cursor.decode(page.next_cursor)
+            cursor = Cursor.decode(page.next_cursor)
 
 
 async def assert_mirrored(resources: Resources, sandbox: Sandbox, *, but: str = "") -> None:
@@ -143,6 +146,16 @@ def _without(field: str, leads: dict[str, dict[str, Any]]) -> dict[str, dict[str
 async def state(resources: Resources, name: str) -> Any:
     async with resources.unit_of_work(readonly=True) as uow:
         return await uow.sync_states.seen(name)
+
+
+async def pending_refetches(resources: Resources) -> list[tuple[RefetchKind, str]]:
+    async with resources.unit_of_work(readonly=True) as uow:
+        return [(one.kind, one.close_id) for one in await uow.close_refetches.pending(limit=99)]
+
+
+async def pending_transcripts(resources: Resources) -> set[str]:
+    async with resources.unit_of_work(readonly=True) as uow:
+        return {one.call_id for one in await uow.pending_transcripts.all()}
 
 
 class TestOnBothDatabases:
@@ -173,14 +186,14 @@ class TestOnBothDatabases:
         async with resources.unit_of_work() as uow:  # what is older never overwrites
             there = await uow.leads.present([lead["id"] for lead in late])
             late = [lead for lead in late if lead["id"] in there]
-            assert await close_mirror.store_leads(uow, late, seen_at=utc_now()) == 0
+            assert await store.store_leads(uow, late, seen_at=utc_now()) == 0
         assert late
 
     async def test_two_at_once_are_harmless(self, resources: Resources, sandbox: Sandbox) -> None:
         both = await asyncio.gather(sync(resources), sync(resources))
         assert sum(one["leads"] for one in both) == PEOPLE
         await assert_mirrored(resources, sandbox)
-        assert (await state(resources, close_mirror.LEADS)).position == {}
+        assert (await state(resources, store.LEADS)).position == {}
 
 
 class TestFirstLoad:
@@ -192,7 +205,7 @@ class TestFirstLoad:
         assert await sandbox.requests("GET", "/api/v1/lead/") == pages + 2  # counted at both ends
         calls = len(await mirrored_calls(resources))
         asked = await sandbox.requests("GET", "/api/v1/activity/call/")
-        assert asked <= close_walks.CALL_WINDOWS * 2 + calls / 50 + 5
+        assert asked <= call_backfill.CALL_WINDOWS * 2 + calls / 50 + 5
 
     async def test_says_how_far_it_is(self, resources: Resources) -> None:
         said: list[tuple[str, int, int | None]] = []
@@ -200,7 +213,7 @@ class TestFirstLoad:
         async def report(*, phase: str, done: int, total: int | None) -> None:
             said.append((phase, done, total))
 
-        await service.sync_close(resources, report)
+        await sync_close(resources, report)
         assert ("leads", PEOPLE, PEOPLE) in said
         assert "calls" in {phase for phase, *_ in said}
 
@@ -215,7 +228,7 @@ class TestFirstLoad:
                 changed = True
                 await sandbox.change(seed=9, leads=10, contacts=5, calls=5, delete=15, merge=3)
 
-        await service.sync_close(resources, report)
+        await sync_close(resources, report)
         assert changed
         await assert_mirrored(resources, sandbox)
 
@@ -236,8 +249,8 @@ class TestFirstLoad:
     async def test_more_leads_than_an_offset_reaches(
         self, resources: Resources, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(close_walks, "LONGEST_LEAD_SKIP", 0)
-        monkeypatch.setattr(close_walks, "LEADS_PER_WINDOW", 60)
+        monkeypatch.setattr(lead_backfill, "LONGEST_LEAD_SKIP", 0)
+        monkeypatch.setattr(lead_backfill, "LEADS_PER_WINDOW", 60)
         await sync(resources)
         await assert_mirrored(resources, sandbox)
 
@@ -255,8 +268,8 @@ class TestFirstLoad:
                         raise TooManyLeadsInADayError(["2026-11-02"])
                     yield page
 
-        monkeypatch.setattr(close_walks, "LONGEST_LEAD_SKIP", 0)
-        monkeypatch.setattr(close_walks, "LEADS_PER_WINDOW", 60)
+        monkeypatch.setattr(lead_backfill, "LONGEST_LEAD_SKIP", 0)
+        monkeypatch.setattr(lead_backfill, "LEADS_PER_WINDOW", 60)
         monkeypatch.setattr(CloseReader, "search_leads", out_of_reach)
         for _ in range(2):
             with pytest.raises(TooManyLeadsInADayError):
@@ -270,14 +283,14 @@ class TestFirstLoad:
         # What can be had is there, and kept up to date.
         assert 0 < len(await mirrored_leads(resources)) < PEOPLE
         await sandbox.change(seed=4, leads=30)
-        await service.poll_close(resources)
+        await poll_close(resources)
         assert (await mirrored_leads(resources)).items() <= (await sandbox.all("lead")).items()
-        assert (await state(resources, close_mirror.LEADS)).error is not None
+        assert (await state(resources, store.LEADS)).error is not None
 
     async def test_more_calls_than_a_window_can_skip(
         self, resources: Resources, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(close_walks, "CALL_WINDOWS", 2)
+        monkeypatch.setattr(call_backfill, "CALL_WINDOWS", 2)
         monkeypatch.setattr(lists, "LARGEST_SKIP_OF_ACTIVITIES", 90)
         await sync(resources)
         monkeypatch.undo()
@@ -286,7 +299,7 @@ class TestFirstLoad:
     async def test_calls_that_move_up_while_they_are_read_are_not_left_out(
         self, resources: Resources, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(close_walks, "CALL_WINDOWS", 2)
+        monkeypatch.setattr(call_backfill, "CALL_WINDOWS", 2)
         get_calls = CloseReader.get_calls
         deleted: list[str] = []
 
@@ -316,7 +329,7 @@ class TestOldMirror:
         told = await sandbox.change(seed=2, delete=5)
         long_ago = utc_now() - timedelta(days=40)
         async with resources.unit_of_work() as uow:
-            for name in (close_mirror.LEADS, close_mirror.CALLS):
+            for name in (store.LEADS, store.CALLS):
                 (await uow.sync_states.of(name)).complete_until = long_ago
         monkeypatch.setattr(CloseReader, "get_events", _no_events)
         counts = await sync(resources)
@@ -341,25 +354,24 @@ class TestTranscripts:
     ) -> None:
         await sync(resources)
         # A short call of the last day waits already: whether there is one depends on the hour.
-        before = set((await state(resources, close_mirror.TRANSCRIPTS)).position.get("waiting", {}))
+        before = await pending_transcripts(resources)
 
         async def not_yet(self: CloseReader, call_ids: Any) -> dict[str, Any]:
             return {}
 
         monkeypatch.setattr(CloseReader, "transcripts_of", not_yet)
         told = await sandbox.change(seed=11, calls=12)
-        await service.poll_close(resources)
+        await poll_close(resources)
         monkeypatch.undo()
-        now = (await state(resources, close_mirror.TRANSCRIPTS)).position["waiting"]
-        waiting = set(now) - before
+        waiting = await pending_transcripts(resources) - before
         assert waiting <= set(told["calls"])
         assert waiting
         async with resources.unit_of_work() as uow:  # nothing else would read these calls again
-            for name in (close_mirror.LEADS, close_mirror.CALLS, close_mirror.EVENTS):
+            for name in (store.LEADS, store.CALLS, store.EVENTS):
                 (await uow.sync_states.of(name)).complete_until = utc_now() + timedelta(hours=1)
         later = utc_now() + timedelta(minutes=6)
-        monkeypatch.setattr(close_mirror, "utc_now", lambda: later)
-        await service.poll_close(resources)
+        monkeypatch.setattr(transcripts, "utc_now", lambda: later)
+        await poll_close(resources)
         calls = await mirrored_calls(resources)
         async with resources.unit_of_work(readonly=True) as uow:
             contents = [await uow.calls.content(calls[one].id) for one in waiting]
@@ -389,8 +401,8 @@ class TestKilled:
         _killed_after(settings, "leads", pages := 2)
         held = build_resources(settings)
         stored = len(await mirrored_leads(held))
-        position = (await state(held, close_mirror.LEADS)).position
-        assert len(close_walks.PageSet(position["done"])) >= min(pages, 3)
+        position = (await state(held, store.LEADS)).position
+        assert len(PageSet(position["done"])) >= min(pages, 3)
         assert 0 < stored <= 600
         counts = await sync(held)
         assert counts["leads"] == 600 - stored
@@ -410,7 +422,7 @@ class TestKilled:
         )  # fmt: skip
         _killed_after(settings, "calls", 3)
         held = build_resources(settings)
-        stored, position = await mirrored_calls(held), await state(held, close_mirror.CALLS)
+        stored, position = await mirrored_calls(held), await state(held, store.CALLS)
         assert stored
         assert position.position["done"] or position.position["at"]
         counts = await sync(held)
@@ -424,8 +436,9 @@ class TestKilled:
 
 SCRIPT = """
 import asyncio, sys
-from mission_control.api.leads.queries import sync_close
+from mission_control.api.mirrors.close.sync import sync_close
 from mission_control.api.resources import build_resources
+from mission_control.core.page_sets import PageSet
 from mission_control.core.settings import Settings
 
 async def report(**said):
@@ -473,12 +486,12 @@ class TestTroubles:
         with pytest.raises(error):
             await sync(resources)
         assert len(await mirrored_leads(resources)) == PEOPLE
-        assert (await state(resources, close_mirror.LEADS)).error["code"] == error.code
+        assert (await state(resources, store.LEADS)).error["code"] == error.code
         await sandbox.post("/sandbox/reset", {})
         resources.close._paces.clear()  # a minute has passed
         counts = await sync(resources)
         assert counts["leads"] == 0
-        assert (await state(resources, close_mirror.LEADS)).error is None
+        assert (await state(resources, store.LEADS)).error is None
 
     async def test_a_declared_limit_only_slows_it_down(
         self, resources: Resources, sandbox: Sandbox
@@ -493,7 +506,7 @@ class TestPolling:
     async def test_does_nothing_before_the_first_sync(
         self, resources: Resources, sandbox: Sandbox
     ) -> None:
-        await service.poll_close(resources)
+        await poll_close(resources)
         assert await sandbox.requests("GET", "/api") == 0
 
 
@@ -509,7 +522,7 @@ class TestPollingAMirror:
         async with resources.unit_of_work() as uow:
             uow.jobs.add(Job(kind=JobKind.SYNC, exclusive_key="sync"))
         before = await sandbox.requests("GET", "/api")
-        await service.poll_close(resources)
+        await poll_close(resources)
         assert await sandbox.requests("GET", "/api") == before
 
     async def test_follows_changes_and_notes_what_went_wrong(
@@ -518,12 +531,10 @@ class TestPollingAMirror:
         await sync(resources)
         await sandbox.change(seed=4, leads=3, calls=2, delete=1)
         await sandbox.fault("status", path="/api/v1/event/", status=401)
-        await service.poll_close(resources)
-        assert (await state(resources, close_mirror.LEADS)).error[
-            "code"
-        ] == "integration_credentials"
-        await service.poll_close(resources)
-        assert (await state(resources, close_mirror.LEADS)).error is None
+        await poll_close(resources)
+        assert (await state(resources, store.LEADS)).error["code"] == "integration_credentials"
+        await poll_close(resources)
+        assert (await state(resources, store.LEADS)).error is None
         await assert_mirrored(resources, sandbox)
 
 
@@ -532,7 +543,7 @@ class TestWebhooks:
     def url(self, mirrored_url: str) -> str:
         return mirrored_url
 
-    async def test_an_event_is_a_hint_to_read_again(
+    async def test_what_an_event_names_is_read_again(
         self, resources: Resources, sandbox: Sandbox
     ) -> None:
         await sync(resources)
@@ -540,32 +551,32 @@ class TestWebhooks:
         events = (await sandbox.get("/api/v1/event/?_limit=50"))["data"]
         before = await sandbox.requests("GET", "/api/v1/lead/")
         for event in [*events[::3], *events, *events[::2]]:  # late, twice, in any order
-            await service.take_close_event(resources, json.loads(json.dumps(event)))
+            await take_close_event(resources, json.loads(json.dumps(event)))
         assert await sandbox.requests("GET", "/api/v1/lead/") == before  # answered at once
-        await service.follow_hints(resources)
+        await refetch_named(resources)
         # A call moves its lead's time of change, of which no event tells.
         await assert_mirrored(resources, sandbox, but="date_updated")
-        assert not any((await state(resources, close_mirror.HINTS)).position.values())
+        assert await pending_refetches(resources) == []
 
     async def test_what_is_named_while_it_is_read_is_read_again(
         self, resources: Resources, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         lead_id = next(iter(await sandbox.all("lead")))
         event = {"object_type": "lead", "action": "updated", "lead_id": lead_id}
-        await service.take_close_event(resources, event)
+        await take_close_event(resources, event)
         read = CloseReader.get_lead
 
         async def slowly(self: CloseReader, lead_id: str) -> Any:
             found = await read(self, lead_id)
-            await service.take_close_event(resources, event)
+            await take_close_event(resources, event)
             return found
 
         with monkeypatch.context() as patched:
             patched.setattr(CloseReader, "get_lead", slowly)
-            await service.follow_hints(resources)
-        assert [*(await state(resources, close_mirror.HINTS)).position["leads"]] == [lead_id]
-        await service.follow_hints(resources)
-        assert not any((await state(resources, close_mirror.HINTS)).position.values())
+            await refetch_named(resources)
+        assert await pending_refetches(resources) == [(RefetchKind.LEAD, lead_id)]
+        await refetch_named(resources)
+        assert await pending_refetches(resources) == []
 
     async def test_a_late_update_does_not_bring_back_what_was_deleted(
         self, resources: Resources, sandbox: Sandbox
@@ -580,9 +591,9 @@ class TestWebhooks:
             "data": {"id": lead_id},
         }
         assert (await sandbox.http.delete(f"/api/v1/lead/{lead_id}/")).is_success
-        await service.take_close_event(resources, {**update, "action": "deleted"})
-        await service.take_close_event(resources, update)
-        await service.follow_hints(resources)
+        await take_close_event(resources, {**update, "action": "deleted"})
+        await take_close_event(resources, update)
+        await refetch_named(resources)
         assert lead_id not in await mirrored_leads(resources)
 
     @pytest.mark.parametrize(
@@ -597,9 +608,7 @@ class TestWebhooks:
     async def test_what_it_does_not_know_is_let_pass(
         self, resources: Resources, event: dict[str, Any]
     ) -> None:
-        await service.take_close_event(resources, event)
-        async with resources.unit_of_work(readonly=True) as uow:
-            hints = await uow.sync_states.seen("close.hints")
+        await take_close_event(resources, event)
         # A merge that does not say with whom still names a lead, which is then looked at.
-        named = {"lead_1": 1} if event.get("action") == "merged" else {}
-        assert (hints.position["leads"] if hints is not None else {}) == named
+        named = [(RefetchKind.LEAD, "lead_1")] if event.get("action") == "merged" else []
+        assert await pending_refetches(resources) == named

@@ -13,8 +13,9 @@ import pytest
 from pydantic import SecretStr
 
 from mission_control.api.app import create_app as create_api
-from mission_control.api.leads import queries as service
+from mission_control.api.mirrors.close.sync import sync_close
 from mission_control.api.mirrors.report import unreported
+from mission_control.api.mirrors.work import poll_close
 from mission_control.api.queue import celery_app
 from mission_control.api.resources import Resources
 from mission_control.core.settings import Settings
@@ -22,6 +23,7 @@ from mission_control.core.words import CallEnding, CallSource
 from mission_control.data.call_facts import CallFacts
 from mission_control.data.unit_of_work import DatabaseUnavailableError, UnitOfWork
 from mission_control.integrations.close.errors import LeadUpdateUnconfirmedError
+from mission_control.integrations.close.objects import CloseLead
 from mission_control.integrations.close_client import CloseClient, open_close
 from mission_control_sandbox.close.organization import FIELDS_BY_KEY
 from mission_control_sandbox.close_server import create_app
@@ -76,7 +78,7 @@ async def resources(
     )
     celery_app.conf.broker_url = settings.celery_broker
     held = await held_by(settings, stand_in)
-    await service.sync_close(held, unreported)
+    await sync_close(held, unreported)
     yield held
     await held.aclose()
 
@@ -209,8 +211,8 @@ class TestShowing:
             {"lead_id": other, "name": "Shares", "phones": [{"phone": number, "type": "office"}]},
         )
         assert contact["id"]
-        await service.poll_close(resources)
-        begun = service.CloseLead.of({"id": "x", "date_created": call["date_created"]}).created_at
+        await poll_close(resources)
+        begun = CloseLead.of({"id": "x", "date_created": call["date_created"]}).created_at
 
         def vapi(key: str, *, lead: str | None = None, after: timedelta) -> CallFacts:
             return CallFacts(
@@ -406,7 +408,7 @@ class TestCloseAway:
         lead_id = (await a_lead(sandbox))["id"]
         for fault in ({"kind": "status", "status": 401}, {"kind": "html"}):
             await sandbox.fault(**fault, path="/api", times=10_000)
-        await service.poll_close(resources)  # says so in the log and the state, and no more
+        await poll_close(resources)  # says so in the log and the state, and no more
         assert len(await found(client)) == PEOPLE
         assert (await client.get(f"/api/leads/{lead_id}")).status_code == 200
         changed = await client.put(f"/api/leads/{lead_id}", json={"custom": {"Cargo": None}})

@@ -14,7 +14,8 @@ from asgi_lifespan import LifespanManager
 from mission_control.api.app import create_app
 from mission_control.api.jobs.service import run_job
 from mission_control.api.resources import Resources
-from mission_control.api.sync.work import SyncWork, request_first_sync
+from mission_control.api.sync.commands import request_first_sync
+from mission_control.api.sync.work import SyncWork
 from mission_control.core.clock import utc_now
 from mission_control.core.words import CallSource
 from mission_control.data.unit_of_work import UnitOfWork

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from mission_control.api.calls import queries as service
+from mission_control.api.mirrors.vapi.recording import CALL_STATE_MESSAGES, record_messages
 from mission_control.api.resources import Resources
+from mission_control.api.webhooks import batching
 from mission_control.core.errors import MissionControlError
 from tests.calls_world import TOKEN, CallsWorld, calls_world, settings_for
 from tests.unit.test_vapi_call import a_call
@@ -223,7 +224,7 @@ class TestOrder:
             step = (1, 1, 3, 7, len(told))[seed]
             for start in range(0, len(told), step):
                 async with world.resources.unit_of_work() as uow:
-                    await service.take_vapi_messages(uow, told[start : start + step])
+                    await record_messages(uow, told[start : start + step])
             outcomes.append(await world.rows())
             await world.forget([row["external_id"] for row in outcomes[-1]])
         assert len(outcomes[0]) == 4
@@ -247,7 +248,7 @@ async def stories(world: CallsWorld, calls: int) -> list[dict[str, Any]]:
 
     app: Any = world.vapi._transport
     app.app.state.stand_in.webhooks.deliver = catch
-    await world.replay(count=calls, types=[*service.TELLING])
+    await world.replay(count=calls, types=[*CALL_STATE_MESSAGES])
     assert len({message["call"]["id"] for message in caught}) == calls
     return caught
 
@@ -275,14 +276,14 @@ class TestBursts:
     async def test_one_that_cannot_be_stored_takes_no_other_with_it(
         self, world: CallsWorld, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        taking = service.take_vapi_messages
+        taking = record_messages
 
         async def picky(uow: Any, messages: Any) -> list[bool]:
             if any(message["call"]["id"] == "call-3" for message in messages):
                 raise MissionControlError("No.")
             return await taking(uow, messages)
 
-        monkeypatch.setattr(service, "take_vapi_messages", picky)
+        monkeypatch.setattr(batching, "record_messages", picky)
         reports = [a_report(call={**a_call(), "id": f"call-{n}"}) for n in range(6)]
         answers = await asyncio.gather(*(world.tell(report) for report in reports))
         assert [answer.status_code for answer in answers] == [200, 200, 200, 500, 200, 200]

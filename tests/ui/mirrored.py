@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from mission_control.api.calls.queries import facts_of
+from mission_control.api.mirrors.vapi.recording import facts_of
 from mission_control.core.clock import utc_now
 from mission_control.core.words import CallSource
 from mission_control.data.calls import CallFacts

@@ -5,7 +5,7 @@ from datetime import timedelta
 import httpx2
 from streamlit.testing.v1 import AppTest
 
-from mission_control.api.leads.queries import sync_close
+from mission_control.api.mirrors.close.sync import sync_close
 from mission_control.api.mirrors.report import unreported
 from mission_control.core.clock import utc_now
 from mission_control.data.unit_of_work import UnitOfWork

@@ -27,7 +27,7 @@ from mission_control.api.realtime import router as realtime_router
 from mission_control.api.resources import Resources, build_resources
 from mission_control.api.sync.router import router as sync_router
 from mission_control.api.system.router import router as system_router
-from mission_control.api.webhooks.commands import Inbox
+from mission_control.api.webhooks.batching import MessageBatch
 from mission_control.api.webhooks.router import router as webhooks_router
 from mission_control.core.logging import configure_logging
 from mission_control.core.settings import Settings, get_settings
@@ -54,7 +54,7 @@ def create_app(resources: Resources | None = None) -> FastAPI:
         held = resources or build_resources(settings)
         app.state.resources = held
         app.state.hub = Hub(held.streams)
-        app.state.inbox = Inbox(held)
+        app.state.message_batch = MessageBatch(held)
         reading = asyncio.ensure_future(app.state.hub.run())
         warming = asyncio.ensure_future(_warm_up(held))
         try:

@@ -150,6 +150,14 @@ class SyncStatus(StrEnum):
     SKIPPED = "skipped"  # there is nothing to read from
 
 
+class RefetchKind(StrEnum):
+    """What a webhook of Close names that is to be read again."""
+
+    LEAD = "lead"
+    CALL = "call"
+    DELETED_LEAD = "deleted_lead"  # its calls: a merge moves them elsewhere
+
+
 class MemoryKind(StrEnum):
     """What something remembered is about."""
 

@@ -14,6 +14,7 @@ from mission_control.core.events import Event, EventBus
 from mission_control.data.agent_contexts import AgentContextRepository
 from mission_control.data.agents import AgentRepository
 from mission_control.data.calls import CallRepository
+from mission_control.data.close_refetches import CloseRefetchRepository
 from mission_control.data.conversations import ConversationRepository
 from mission_control.data.deployments import DeploymentRepository
 from mission_control.data.drift_checks import DriftCheckRepository
@@ -23,6 +24,7 @@ from mission_control.data.jobs import JobRepository
 from mission_control.data.leads import LeadRepository
 from mission_control.data.memories import MemoryRepository
 from mission_control.data.optimizations import OptimizationRepository
+from mission_control.data.pending_transcripts import PendingTranscriptRepository
 from mission_control.data.sync_states import SyncStateRepository
 from mission_control.data.system_logs import SystemLogRepository
 
@@ -72,6 +74,8 @@ class UnitOfWork:
     memories: MemoryRepository
     conversations: ConversationRepository
     sync_states: SyncStateRepository
+    pending_transcripts: PendingTranscriptRepository
+    close_refetches: CloseRefetchRepository
     system_logs: SystemLogRepository
     agent_contexts: AgentContextRepository
 
@@ -104,6 +108,8 @@ class UnitOfWork:
         self.memories = MemoryRepository(self._session)
         self.conversations = ConversationRepository(self._session)
         self.sync_states = SyncStateRepository(self._session)
+        self.pending_transcripts = PendingTranscriptRepository(self._session)
+        self.close_refetches = CloseRefetchRepository(self._session)
         self.system_logs = SystemLogRepository(self._session)
         self.agent_contexts = AgentContextRepository(self._session)
         return self

@@ -8,8 +8,7 @@ from mission_control.api.deployments import tasks as deployments_tasks
 from mission_control.api.drift import tasks as drift_tasks
 from mission_control.api.evaluate import tasks as evaluate_tasks
 from mission_control.api.jobs import tasks as jobs_tasks
-from mission_control.api.leads import tasks as leads_tasks
-from mission_control.api.mirrors import tasks as calls_tasks
+from mission_control.api.mirrors import tasks as mirrors_tasks
 from mission_control.api.optimize import tasks as optimize_tasks
 from mission_control.api.queue import celery_app
 from mission_control.api.sync import tasks as sync_tasks
@@ -27,13 +26,12 @@ def _our_logging(**_: object) -> None:
 
 
 __all__ = [
-    "calls_tasks",
     "celery_app",
     "deployments_tasks",
     "drift_tasks",
     "evaluate_tasks",
     "jobs_tasks",
-    "leads_tasks",
+    "mirrors_tasks",
     "optimize_tasks",
     "schedule",
     "sync_tasks",

@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 from pydantic import AfterValidator, AwareDatetime
 
-from mission_control.api.calls import queries as service
+from mission_control.api.calls import queries
 from mission_control.api.calls.errors import CallFilterError
 from mission_control.api.calls.schemas import CallDetail, CallPage, CallTotals
 from mission_control.api.deps import NO_NUL, CursorQuery, Limit, OfAgent, ReadOnlyUow
@@ -91,7 +91,7 @@ async def list_calls(
     limit: Limit = 50,
     cursor: CursorQuery = None,
 ) -> CallPage:
-    return await service.list_calls(uow, wanted, limit=limit, cursor=cursor)
+    return await queries.list_calls(uow, wanted, limit=limit, cursor=cursor)
 
 
 @router.get(
@@ -111,11 +111,11 @@ async def read_totals(
     wanted = CallFilter(
         agent_id=agent_id, source=source, created_from=created_from, created_to=created_to
     )
-    return await service.totals(uow, wanted)
+    return await queries.totals(uow, wanted)
 
 
 @router.get(
     "/{call_id}", summary="Read a call and what was said in it", responses=refusals(NotFoundError)
 )
 async def read_call(uow: ReadOnlyUow, call_id: UUID) -> CallDetail:
-    return await service.read_call(uow, call_id)
+    return await queries.read_call(uow, call_id)

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request
 
 from mission_control.api.deps import NO_NUL, CursorQuery, Held, Limit, ReadOnlyUow
-from mission_control.api.leads import queries as service
+from mission_control.api.leads import commands, queries
 from mission_control.api.leads.errors import (
     LeadFilterUnknownError,
     LeadMirrorBehindError,
@@ -73,11 +73,11 @@ async def list_leads(
     Each `custom.<id or name of a custom field>=value` leaves those that have this value, or have it
     among others.
     """
-    return await service.list_leads(
+    return await queries.list_leads(
         uow,
         search=search,
         status=status,
-        custom=service.custom_filters(request.query_params.multi_items()),
+        custom=queries.custom_filters(request.query_params.multi_items()),
         limit=limit,
         cursor=cursor,
     )
@@ -85,13 +85,13 @@ async def list_leads(
 
 @router.get("/fields", summary="Say what custom fields and statuses leads have")
 async def list_fields(uow: ReadOnlyUow) -> LeadFieldsRead:
-    return await service.list_fields(uow)
+    return await queries.list_fields(uow)
 
 
 @router.get("/{lead_id}", summary="Show a lead", responses=refusals(NotFoundError))
 async def get_lead(uow: ReadOnlyUow, lead_id: LeadId) -> LeadDetail:
     """With its calls at Vapi and Close, each with how it was found to be the lead's."""
-    return await service.show_lead(uow, lead_id)
+    return await queries.show_lead(uow, lead_id)
 
 
 @router.put(
@@ -107,4 +107,4 @@ async def get_lead(uow: ReadOnlyUow, lead_id: LeadId) -> LeadDetail:
 )  # fmt: skip
 async def update_lead(held: Held, lead_id: LeadId, request: LeadUpdate) -> LeadDetail:
     """Close is asked first, once; what it refuses changes neither Close nor the mirror."""
-    return await service.update_lead(held, lead_id, request)
+    return await commands.update_lead(held, lead_id, request)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from mission_control.api.memory import recall as memory_reading
-from mission_control.api.memory.recall import Told
+from mission_control.api.memory import recall
+from mission_control.api.memory.recall import ServerContribution
 from mission_control.api.resources import Resources
 from mission_control.core.agent_context import (
     CHARACTERS_PER_TOKEN,
@@ -48,7 +48,7 @@ class MemoryIncompleteError(IntegrationError):
 
     code = "memory_incomplete"
 
-    def __init__(self, silent: Sequence[Told]) -> None:
+    def __init__(self, silent: Sequence[ServerContribution]) -> None:
         names = [each.answer.server for each in silent]
         said = [each.answer.problem.message for each in silent if each.answer.problem]
         super().__init__(
@@ -79,7 +79,7 @@ class AgentMemory:
     settings: ContextSettings
     lines: tuple[Line, ...]
     left_out: int
-    servers: tuple[Told, ...]
+    servers: tuple[ServerContribution, ...]
 
     @property
     def text(self) -> str:
@@ -91,7 +91,7 @@ class AgentMemory:
         return tokens_of(f"{HEADING}\n{self.text}") if self.lines else 0
 
     @property
-    def missing(self) -> list[Told]:
+    def missing(self) -> list[ServerContribution]:
         return [each for each in self.servers if each.is_missing]
 
     def record(self) -> dict[str, Any]:
@@ -144,10 +144,10 @@ async def choose(
     patiently: bool = False,
 ) -> AgentMemory:
     """What these settings choose of all that is remembered for the agent now."""
-    found = await memory_reading.memories_for(
+    found = await recall.memories_for(
         resources, agent_id, within=None if patiently else SOON_SECONDS
     )
-    current = [each for each in found.items if memory_reading.is_current(each)]
+    current = [each for each in found.items if recall.is_current(each)]
     lines, left_out = fitting(settings, current)
     return AgentMemory(number, settings, lines, left_out, found.servers)
 

@@ -31,7 +31,7 @@ ItemT = TypeVar("ItemT")
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ServerContribution:
     """What one server contributed. `stale_since`: it is silent, and this is what it said then."""
 
     answer: ServerAnswer
@@ -50,7 +50,7 @@ class Read(Generic[ItemT]):
     """One answer from all servers."""
 
     items: tuple[ItemT, ...]
-    servers: tuple[Told, ...]
+    servers: tuple[ServerContribution, ...]
 
     @property
     def stale(self) -> frozenset[str]:
@@ -116,17 +116,17 @@ async def _filled(
 ) -> Read[Memory]:
     """With the last snapshot of every server that is silent, or broke off."""
     snapshots = await _last(resources, answers)
-    told, chosen = list[Told](), list[Memory]()
+    contributions, chosen = list[ServerContribution](), list[Memory]()
     for answer in answers:
         snapshot = snapshots.get(answer.server)
         if snapshot is None:
-            told.append(_fresh(answer))
+            contributions.append(_fresh(answer))
             chosen += [each for each in items if each.server == answer.server]
             continue
         kept = [each for each in snapshot.items if isinstance(each, Memory) and is_wanted(each)]
-        told.append(Told(answer, len(kept), snapshot.more, snapshot.at))
+        contributions.append(ServerContribution(answer, len(kept), snapshot.more, snapshot.at))
         chosen += kept
-    return Read(tuple(sorted(chosen, key=by_time)), tuple(told))
+    return Read(tuple(sorted(chosen, key=by_time)), tuple(contributions))
 
 
 # -------------------------------------------------------------------- conversations
@@ -144,7 +144,7 @@ async def recent_conversations(resources: Resources, *, limit: int) -> Read[Conv
     ]
     fresh = [each for each in found.items if each.server not in snapshots]
     items = sorted([*fresh, *kept], key=lambda each: _newest(each.at))[:limit]
-    return Read(tuple(items), _told(found.servers, snapshots, kept))
+    return Read(tuple(items), _contributions(found.servers, snapshots, kept))
 
 
 async def search_conversations(
@@ -159,30 +159,34 @@ async def search_conversations(
         if isinstance(each, ConversationHit) and (agent_id is None or is_for(each, agent_id))
     ]
     fresh = [each for each in found.items if each.server not in snapshots]
-    return Read((*fresh, *kept)[:limit], _told(found.servers, snapshots, kept))
+    return Read((*fresh, *kept)[:limit], _contributions(found.servers, snapshots, kept))
 
 
 @dataclass(frozen=True, slots=True)
 class StatsRead:
     stats: dict[str, JsonValue]
-    servers: tuple[Told, ...]
+    servers: tuple[ServerContribution, ...]
 
 
 async def statistics(resources: Resources) -> StatsRead:
     """What the servers say of their indexes."""
     found = await resources.memory.get_hybrid_intelligence_stats()
     snapshots = MemorySnapshots(resources.redis)
-    stats, told = dict(found.stats), list[Told]()
+    stats, contributions = dict(found.stats), list[ServerContribution]()
     for answer in found.servers:
         if answer.problem is None:
             await snapshots.keep_stats(answer.server, stats[answer.server])
-            told.append(_fresh(answer))
+            contributions.append(_fresh(answer))
             continue
         last = await snapshots.last_stats(answer.server)
         if last is not None:
             stats[answer.server] = last.stats
-        told.append(Told(answer, int(last is not None), more=False, stale_since=last and last.at))
-    return StatsRead(stats, tuple(told))
+        contributions.append(
+            ServerContribution(
+                answer, int(last is not None), more=False, stale_since=last and last.at
+            )
+        )
+    return StatsRead(stats, tuple(contributions))
 
 
 # -------------------------------------------------------------------- searching everything
@@ -204,7 +208,7 @@ async def search(resources: Resources, query: str, *, limit: int) -> Read[Search
         for hit in ranked(text, by_server, weights={}, limit=limit)
         if hit.item.text not in known
     ]
-    return Read((*found.hits, *stale)[:limit], _told(found.servers, snapshots, kept))
+    return Read((*found.hits, *stale)[:limit], _contributions(found.servers, snapshots, kept))
 
 
 # -------------------------------------------------------------------- snapshots
@@ -233,22 +237,22 @@ def _in_snapshots(query: str, snapshots: dict[str, Snapshot]) -> list[Item]:
     return by_shared_words(query, items)
 
 
-def _told(
+def _contributions(
     answers: Iterable[ServerAnswer], snapshots: dict[str, Snapshot], kept: Sequence[Item]
-) -> tuple[Told, ...]:
-    told = list[Told]()
+) -> tuple[ServerContribution, ...]:
+    contributions = list[ServerContribution]()
     for answer in answers:
         snapshot = snapshots.get(answer.server)
         if snapshot is None:
-            told.append(_fresh(answer))
+            contributions.append(_fresh(answer))
         else:
             count = sum(each.server == answer.server for each in kept)
-            told.append(Told(answer, count, snapshot.more, snapshot.at))
-    return tuple(told)
+            contributions.append(ServerContribution(answer, count, snapshot.more, snapshot.at))
+    return tuple(contributions)
 
 
-def _fresh(answer: ServerAnswer) -> Told:
-    return Told(answer, answer.count, answer.more)
+def _fresh(answer: ServerAnswer) -> ServerContribution:
+    return ServerContribution(answer, answer.count, answer.more)
 
 
 def _newest(at: datetime | None) -> float:

@@ -14,7 +14,7 @@ from mission_control.api.deps import (
     ReadOnlyUow,
     Uow,
 )
-from mission_control.api.memory import queries as service
+from mission_control.api.memory import commands, queries
 from mission_control.api.memory.errors import ContextChangedError
 from mission_control.api.memory.schemas import (
     ContextExport,
@@ -68,7 +68,7 @@ REFUSED = refusals(
 @router.get("/servers", summary="List the memory servers and their states")
 async def list_servers(held: Held) -> ServerList:
     """As last known; `/api/system/status` asks them."""
-    return service.list_servers(held)
+    return queries.list_servers(held)
 
 
 @router.get(
@@ -95,7 +95,7 @@ async def read_temporal(
     limit: Many = 500,
 ) -> TemporalRead:
     """A silent server answers from its last snapshot, marked stale with its age."""
-    return await service.read_temporal(held, tier=tier, as_of=as_of, agent_id=agent_id, limit=limit)
+    return await queries.read_temporal(held, tier=tier, as_of=as_of, agent_id=agent_id, limit=limit)
 
 
 @router.get(
@@ -109,7 +109,7 @@ async def read_hybrid(
     agent_id: OfAgent = None,
     limit: Limit = 20,
 ) -> HybridRead:
-    return await service.read_hybrid(held, query=query, agent_id=agent_id, limit=limit)
+    return await queries.read_hybrid(held, query=query, agent_id=agent_id, limit=limit)
 
 
 @router.post(
@@ -119,7 +119,7 @@ async def read_hybrid(
 )
 async def search(held: Held, request: SearchRequest) -> SearchRead:
     """One ranked answer: the same text once, with every place where it was found."""
-    return await service.search(held, request)
+    return await queries.search(held, request)
 
 
 # -------------------------------------------------------------------- writing
@@ -128,7 +128,7 @@ async def search(held: Held, request: SearchRequest) -> SearchRead:
 @router.post("/memories", status_code=201, summary="Remember something", responses=REFUSED)
 async def add(held: Held, request: MemoryCreate) -> WrittenRead:
     """Sent once: after `integration_ambiguous`, look before you repeat it."""
-    return await service.add(held, request)
+    return await commands.add(held, request)
 
 
 @router.post(
@@ -138,7 +138,7 @@ async def add(held: Held, request: MemoryCreate) -> WrittenRead:
     responses=REFUSED,
 )
 async def supersede(held: Held, memory_id: MemoryId, request: MemorySupersede) -> WrittenRead:
-    return await service.supersede(held, memory_id, request)
+    return await commands.supersede(held, memory_id, request)
 
 
 @router.post(
@@ -148,7 +148,7 @@ async def supersede(held: Held, memory_id: MemoryId, request: MemorySupersede) -
     responses=REFUSED,
 )
 async def correct(held: Held, memory_id: MemoryId, request: MemoryCorrect) -> WrittenRead:
-    return await service.correct(held, memory_id, request)
+    return await commands.correct(held, memory_id, request)
 
 
 # -------------------------------------------------------------------- what an agent is given
@@ -160,7 +160,7 @@ async def correct(held: Held, memory_id: MemoryId, request: MemoryCorrect) -> Wr
     responses=refusals(NotFoundError),
 )
 async def read_context(held: Held, agent_id: AgentId) -> ContextRead:
-    return await service.read_context(held, agent_id)
+    return await queries.read_context(held, agent_id)
 
 
 @router.put(
@@ -170,7 +170,7 @@ async def read_context(held: Held, agent_id: AgentId) -> ContextRead:
 )
 async def write_context(held: Held, agent_id: AgentId, request: ContextWrite) -> ContextRead:
     """Makes a new version. From then on every execution loads it, at `{{memory}}` in the prompt."""
-    return await service.write_context(held, agent_id, request)
+    return await commands.write_context(held, agent_id, request)
 
 
 @router.delete(
@@ -181,7 +181,7 @@ async def write_context(held: Held, agent_id: AgentId, request: ContextWrite) ->
 )
 async def reset_context(uow: Uow, agent_id: AgentId) -> None:
     """The versions stay in the history."""
-    await service.reset_context(uow, agent_id)
+    await commands.reset_context(uow, agent_id)
 
 
 @router.post(
@@ -190,7 +190,7 @@ async def reset_context(uow: Uow, agent_id: AgentId) -> None:
     responses=refusals(NotFoundError),
 )
 async def preview_context(held: Held, agent_id: AgentId, request: ContextPreview) -> ContextRead:
-    return await service.preview_context(held, agent_id, request.settings)
+    return await queries.preview_context(held, agent_id, request.settings)
 
 
 @router.get(
@@ -201,7 +201,7 @@ async def preview_context(held: Held, agent_id: AgentId, request: ContextPreview
 async def list_versions(
     uow: ReadOnlyUow, agent_id: AgentId, limit: Limit = 50, cursor: CursorQuery = None
 ) -> ContextVersionPage:
-    return await service.list_versions(uow, agent_id, limit=limit, cursor=cursor)
+    return await queries.list_versions(uow, agent_id, limit=limit, cursor=cursor)
 
 
 @router.get(
@@ -211,4 +211,4 @@ async def list_versions(
 )
 async def export_context(held: Held, response: Response, agent_id: AgentId) -> ContextExport:
     response.headers["Content-Disposition"] = f'attachment; filename="{agent_id}-context.json"'
-    return await service.export_context(held, agent_id)
+    return await queries.export_context(held, agent_id)

@@ -6,7 +6,7 @@ from mission_control.api.deps import Held, IdempotencyKey, ReadOnlyUow, Uow
 from mission_control.api.jobs.errors import IdempotencyKeyReusedError
 from mission_control.api.jobs.schemas import JobRead
 from mission_control.api.problems import refusals
-from mission_control.api.sync import work as service
+from mission_control.api.sync import commands, queries
 from mission_control.api.sync.schemas import SyncRead
 from mission_control.core.words import SyncSystem
 from mission_control.data.jobs import Job
@@ -28,14 +28,14 @@ async def sync_all(uow: Uow, response: Response, idempotency_key: IdempotencyKey
     The first reading fetches everything, later ones what has changed. A sync that was interrupted
     goes on at the page where it stopped.
     """
-    job = await service.request_sync(uow, idempotency_key=idempotency_key)
+    job = await commands.request_sync(uow, idempotency_key=idempotency_key)
     response.headers["Location"] = f"/api/jobs/{job.id}"
     return job
 
 
 @router.get("/api/system/sync", tags=["sync"], summary="What is mirrored of each system outside")
 async def read_sync(uow: ReadOnlyUow, held: Held) -> SyncRead:
-    return await service.read_sync(uow, held.settings)
+    return await queries.read_sync(uow, held.settings)
 
 
 @router.post(
@@ -48,7 +48,7 @@ async def read_sync(uow: ReadOnlyUow, held: Held) -> SyncRead:
 )
 async def sync_memory(uow: Uow, response: Response, idempotency_key: IdempotencyKey = None) -> Job:
     """A job with the progress, count and error of each server. It fails when one is not read wholly."""
-    job = await service.request_sync(
+    job = await commands.request_sync(
         uow, idempotency_key=idempotency_key, systems=(SyncSystem.MEMORY,)
     )
     response.headers["Location"] = f"/api/jobs/{job.id}"

@@ -3,10 +3,10 @@
 from uuid import UUID
 
 from mission_control.api.jobs.service import run_job
-from mission_control.api.mirrors.memory import index_new_calls
 from mission_control.api.queue import celery_app, run
 from mission_control.api.resources import open_resources
-from mission_control.api.sync.work import SyncWork, request_first_sync
+from mission_control.api.sync.commands import request_first_sync
+from mission_control.api.sync.work import SyncWork
 from mission_control.data.unit_of_work import DatabaseUnavailableError
 
 
@@ -27,12 +27,3 @@ def begin() -> None:
 async def _begin() -> None:
     async with (await open_resources()).unit_of_work() as uow:
         await request_first_sync(uow)
-
-
-@celery_app.task(name="memory.index", throws=(DatabaseUnavailableError,))
-def index() -> None:
-    run(_index())
-
-
-async def _index() -> None:
-    await index_new_calls(await open_resources())

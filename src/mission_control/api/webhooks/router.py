@@ -1,10 +1,13 @@
 """HTTP door of webhooks: the only routes that somebody outside may call."""
 
+from typing import cast
+
 from fastapi import APIRouter, Request
 
 from mission_control.api.deps import get_resources
 from mission_control.api.problems import refusals
-from mission_control.api.webhooks import commands as service
+from mission_control.api.webhooks import commands
+from mission_control.api.webhooks.batching import MessageBatch
 from mission_control.api.webhooks.errors import (
     WebhookMalformedError,
     WebhookNotConfiguredError,
@@ -38,7 +41,7 @@ async def take_vapi_webhook(request: Request) -> WebhookTaken:
     """
     settings = get_resources(request).settings
     delivery = await _delivery(request, settings.mc_public_host)
-    stored = await service.take_vapi_webhook(request.app.state.inbox, settings, delivery)
+    stored = await commands.take_vapi_webhook(_batch(request), settings, delivery)
     return WebhookTaken(stored=stored)
 
 
@@ -49,7 +52,11 @@ async def take_close_webhook(request: Request) -> None:
     """An `{"event": {…}}` of Close, signed with the subscription's key within the last 73 hours."""
     held = get_resources(request)
     delivery = await _delivery(request, held.settings.mc_public_host)
-    await service.take_close_webhook(held, delivery)
+    await commands.take_close_webhook(held, delivery)
+
+
+def _batch(request: Request) -> MessageBatch:
+    return cast("MessageBatch", request.app.state.message_batch)
 
 
 async def _delivery(request: Request, public_host: str | None) -> Delivery:

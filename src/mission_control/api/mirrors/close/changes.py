@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from mission_control.api.mirrors.close import store as mirror
-from mission_control.api.mirrors.close.backfill import LONGEST_GAP, CloseSync
+from mission_control.api.mirrors.close import event_log, store, transcripts
+from mission_control.api.mirrors.close.backfill import LONGEST_GAP
+from mission_control.api.mirrors.close.run import SyncRun
 from mission_control.core.clock import utc_now
 from mission_control.integrations.close import queries
 from mission_control.integrations.close.errors import TooManyLeadsInADayError
@@ -22,7 +23,7 @@ OVERLAP = timedelta(minutes=5)
 # Past this, only the events that nothing else tells are asked for: a page has no more than fifty.
 FEW = 20
 EVERY_EVENT_WITHIN = timedelta(days=1)
-TOLD_BY_EVENTS_ALONE = (
+ONLY_IN_EVENTS = (
     ("lead", "deleted"),
     ("lead", "merged"),
     ("contact", "created"),
@@ -34,7 +35,7 @@ TOLD_BY_EVENTS_ALONE = (
 
 
 @dataclass
-class _Heard:
+class _LoggedChanges:
     """What the event log says is to be done; each event counts once."""
 
     leads: set[str] = field(default_factory=set[str])
@@ -43,32 +44,32 @@ class _Heard:
     newest: datetime | None = None
     _seen: set[str] = field(default_factory=set[str])
 
-    def hear(self, event: JsonObject) -> None:
+    def note(self, event: JsonObject) -> None:
         at = moment(event.get("date_updated"))
         if at is not None and (self.newest is None or at > self.newest):
             self.newest = at
         if str(event.get("id")) in self._seen:
             return
         self._seen.add(str(event.get("id")))
-        lead_id, call_id = mirror.lead_to_read(event), mirror.call_to_read(event)
+        lead_id, call_id = event_log.lead_to_read(event), event_log.call_to_read(event)
         self.leads |= {lead_id} if lead_id else set()
         self.calls |= {call_id} if call_id else set()
         if event.get("action") in {"deleted", "merged"}:
             self.ends.append(event)
 
 
-async def catch_up(sync: CloseSync, since: datetime) -> None:
+async def catch_up(sync: SyncRun, since: datetime) -> None:
     """Read all that has changed since then, by Close's clock as far as the event log reaches."""
     since = await _by_closes_clock(sync, since) - OVERLAP
-    heard = await _hear(sync, since)
-    await _read_leads(sync, sorted(heard.leads | await _updated_leads(sync, since)))
-    await _read_calls(sync, since, sorted(heard.calls))
+    changes = await _read_event_log(sync, since)
+    await _read_leads(sync, sorted(changes.leads | await _updated_leads(sync, since)))
+    await _read_calls(sync, since, sorted(changes.calls))
     await _ask_for_transcripts(sync)
-    await _apply_ends(sync, heard)
+    await _apply_ends(sync, changes)
 
 
 async def read_again(
-    sync: CloseSync,
+    sync: SyncRun,
     *,
     lead_ids: Sequence[str] = (),
     call_ids: Sequence[str] = (),
@@ -78,7 +79,7 @@ async def read_again(
     singly = len(lead_ids) <= FEW
     for some in [[one] for one in lead_ids] if singly else batches(lead_ids):
         # One by one they are as they are now; Close's lists lag behind.
-        leads, gone = await mirror.read_leads_again(sync.close, some, set(some), singly=singly)
+        leads, gone = await store.read_leads_again(sync.close, some, set(some), singly=singly)
         async with sync.step() as uow:
             await sync.store_leads(uow, leads)
         await sync.remove_leads(gone)
@@ -87,30 +88,30 @@ async def read_again(
         await _store_calls(sync, await sync.close.calls_with_ids(some))
 
 
-# -------------------------------------------------------------------- hearing
+# -------------------------------------------------------------------- what has changed
 
 
-async def _by_closes_clock(sync: CloseSync, since: datetime) -> datetime:
-    """Not after the newest event heard of: our clock may be ahead of Close's."""
+async def _by_closes_clock(sync: SyncRun, since: datetime) -> datetime:
+    """Not after the newest event that was read: our clock may be ahead of Close's."""
     async with sync.resources.unit_of_work(readonly=True) as uow:
-        heard = await uow.sync_states.seen(mirror.EVENTS)
-    newest = heard.complete_until if heard is not None else None
+        state = await uow.sync_states.seen(store.EVENTS)
+    newest = state.complete_until if state is not None else None
     return since if newest is None or utc_now() - newest > LONGEST_GAP else min(since, newest)
 
 
-async def _hear(sync: CloseSync, since: datetime) -> _Heard:
-    heard = _Heard()
+async def _read_event_log(sync: SyncRun, since: datetime) -> _LoggedChanges:
+    changes = _LoggedChanges()
     everything = utc_now() - since < EVERY_EVENT_WITHIN
-    for object_type, action in ((None, None),) if everything else TOLD_BY_EVENTS_ALONE:
+    for object_type, action in ((None, None),) if everything else ONLY_IN_EVENTS:
         events = sync.close.get_events(since, object_type=object_type, action=action)
         async with aclosing(events) as pages:
             async for page in pages:
                 for event in page:
-                    heard.hear(event)
-    return heard
+                    changes.note(event)
+    return changes
 
 
-async def _updated_leads(sync: CloseSync, since: datetime) -> set[str]:
+async def _updated_leads(sync: SyncRun, since: datetime) -> set[str]:
     """Leads whose time of change is another one than here. Close searches by whole days."""
     query = queries.updated(since=(since - timedelta(days=1)).date())
     found: set[str] = set()
@@ -124,28 +125,28 @@ async def _updated_leads(sync: CloseSync, since: datetime) -> set[str]:
     return found
 
 
-async def _differing(sync: CloseSync, page: list[JsonObject]) -> set[str]:
-    told = {str(lead["id"]): moment(lead.get("date_updated")) for lead in page}
+async def _differing(sync: SyncRun, page: list[JsonObject]) -> set[str]:
+    found = {str(lead["id"]): moment(lead.get("date_updated")) for lead in page}
     async with sync.resources.unit_of_work(readonly=True) as uow:
-        here = await uow.leads.updated_at_of(told)
-    return {lead_id for lead_id, at in told.items() if here.get(lead_id) != at}
+        here = await uow.leads.updated_at_of(found)
+    return {lead_id for lead_id, at in found.items() if here.get(lead_id) != at}
 
 
 # -------------------------------------------------------------------- reading
 
 
-async def _read_leads(sync: CloseSync, lead_ids: Sequence[str]) -> None:
+async def _read_leads(sync: SyncRun, lead_ids: Sequence[str]) -> None:
     for some in batches(lead_ids):
         async with sync.resources.unit_of_work(readonly=True) as uow:
             present = await uow.leads.present(some)
-        leads, gone = await mirror.read_leads_again(sync.close, some, present)
+        leads, gone = await store.read_leads_again(sync.close, some, present)
         async with sync.step() as uow:
             await sync.store_leads(uow, leads)
         await sync.remove_leads(gone)
         await sync.report(phase="changed leads", done=len(some), total=None)
 
 
-async def _read_calls(sync: CloseSync, since: datetime, call_ids: Sequence[str]) -> None:
+async def _read_calls(sync: SyncRun, since: datetime, call_ids: Sequence[str]) -> None:
     """What was created since, and what events say has changed."""
     seen: set[str] = set()
     skip = 0
@@ -160,38 +161,38 @@ async def _read_calls(sync: CloseSync, since: datetime, call_ids: Sequence[str])
         await _store_calls(sync, await sync.close.calls_with_ids(some))
 
 
-async def _store_calls(sync: CloseSync, calls: Sequence[JsonObject]) -> None:
+async def _store_calls(sync: SyncRun, calls: Sequence[JsonObject]) -> None:
     if not calls:
         return
-    whole = await mirror.with_transcripts(sync.close, calls)
+    whole = await store.with_transcripts(sync.close, calls)
     async with sync.step() as uow:
         await sync.store_calls(uow, whole)
     await sync.report(phase="changed calls", done=len(calls), total=None)
 
 
-async def _ask_for_transcripts(sync: CloseSync) -> None:
+async def _ask_for_transcripts(sync: SyncRun) -> None:
     async with sync.step() as uow:
-        due = await mirror.due_transcripts(uow)
+        due = await transcripts.due_transcripts(uow)
     for some in batches(due):
-        calls = await mirror.with_transcripts(sync.close, await sync.close.calls_with_ids(some))
+        calls = await store.with_transcripts(sync.close, await sync.close.calls_with_ids(some))
         async with sync.step() as uow:
             await sync.store_calls(uow, calls)
-            await mirror.stop_waiting(uow, calls)
+            await transcripts.stop_waiting(uow, calls)
 
 
 # -------------------------------------------------------------------- ends
 
 
-async def _apply_ends(sync: CloseSync, heard: _Heard) -> None:
+async def _apply_ends(sync: SyncRun, changes: _LoggedChanges) -> None:
     """Last, since a list that lags may just have brought back what was deleted."""
     gone: list[str] = []
     async with sync.step() as uow:
-        for event in reversed(heard.ends):  # oldest first
-            sync.counts["removed"] += await mirror.apply_end(uow, event)
-            gone += [lead_id] if (lead_id := mirror.deleted_lead(event)) else []
+        for event in reversed(changes.ends):  # oldest first
+            sync.counts["removed"] += await event_log.apply_end(uow, event)
+            gone += [lead_id] if (lead_id := event_log.deleted_lead(event)) else []
     await sync.remove_leads(gone)
     async with sync.step() as uow:
-        if heard.newest is not None:
-            state = await uow.sync_states.of(mirror.EVENTS)
-            if state.complete_until is None or state.complete_until < heard.newest:
-                state.complete_until = heard.newest
+        if changes.newest is not None:
+            state = await uow.sync_states.of(store.EVENTS)
+            if state.complete_until is None or state.complete_until < changes.newest:
+                state.complete_until = changes.newest

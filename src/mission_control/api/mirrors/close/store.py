@@ -1,11 +1,11 @@
-"""Puts what Close tells into the mirror: leads, calls with what was said, and what is no more."""
+"""Puts what Close sends into the mirror: leads, their custom fields, and calls with what was said."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import datetime
 
 import structlog
 
+from mission_control.api.mirrors.close.transcripts import await_transcripts
 from mission_control.api.resources import Resources
 from mission_control.core.clock import utc_now
 from mission_control.core.words import CallEnding, CallSource
@@ -19,11 +19,9 @@ from mission_control.integrations.errors import IntegrationNotFoundError
 
 log = structlog.get_logger(__name__)
 
+# The names of their `SyncState`s.
 FIELDS, LEADS, CALLS = "close.fields", "close.leads", "close.calls"
-EVENTS, HINTS, TRANSCRIPTS = "close.events", "close.hints", "close.transcripts"
-
-# Nothing says when a transcript is there, so it is asked for at these ages of the call.
-TRANSCRIPT_AGES = tuple(timedelta(minutes=each) for each in (5, 15, 60, 240, 720, 1440))
+EVENTS = "close.events"
 
 
 # -------------------------------------------------------------------- leads
@@ -104,7 +102,7 @@ async def with_transcripts(close: CloseClient, calls: Sequence[JsonObject]) -> l
 async def store_calls(uow: UnitOfWork, calls: Sequence[JsonObject]) -> int:
     """Returns how many were new or had changed."""
     read = [CloseCall.of(call) for call in calls]
-    await _await_transcripts(uow, read)
+    await await_transcripts(uow, read)
     return await uow.calls.store([_call_facts(call) for call in read])
 
 
@@ -140,102 +138,6 @@ async def give_calls(uow: UnitOfWork, calls: Sequence[JsonObject]) -> None:
             by_lead.setdefault(call.lead_id, []).append(call.id)
     for lead_id, call_ids in sorted(by_lead.items()):
         await uow.leads.give_calls(lead_id, call_ids)
-
-
-async def _await_transcripts(uow: UnitOfWork, calls: Sequence[CloseCall]) -> None:
-    """Remember to ask again for those that may yet be transcribed."""
-    since = utc_now() - TRANSCRIPT_AGES[-1]
-    recent = {
-        call.id: [call.created_at.isoformat(), 0]
-        for call in calls
-        if call.wants_transcript and call.transcript is None and call.created_at >= since
-    }
-    if recent:
-        state = await uow.sync_states.of(TRANSCRIPTS)
-        waiting: dict[str, Any] = state.position.get("waiting", {})
-        state.position = {"waiting": {**recent, **waiting}}
-
-
-async def due_transcripts(uow: UnitOfWork) -> list[str]:
-    """Calls to ask for once more; each of them has been counted as asked."""
-    state = await uow.sync_states.of(TRANSCRIPTS)
-    waiting: dict[str, Any] = state.position.get("waiting", {})
-    now, due, left = utc_now(), list[str](), dict[str, Any]()
-    for call_id, (created_at, asked) in waiting.items():
-        age = now - datetime.fromisoformat(created_at)
-        passed = sum(age >= limit for limit in TRANSCRIPT_AGES)
-        if passed > asked:
-            due.append(call_id)
-        if passed < len(TRANSCRIPT_AGES):
-            left[call_id] = [created_at, passed]
-    if left != waiting:
-        state.position = {"waiting": left}
-    return due
-
-
-async def stop_waiting(uow: UnitOfWork, calls: Sequence[JsonObject]) -> None:
-    """What was said in these is known."""
-    arrived = {call.id for call in map(CloseCall.of, calls) if call.transcript is not None}
-    state = await uow.sync_states.of(TRANSCRIPTS)
-    waiting: dict[str, Any] = state.position.get("waiting", {})
-    if arrived & waiting.keys():
-        left = {key: value for key, value in waiting.items() if key not in arrived}
-        state.position = {"waiting": left}
-
-
-# -------------------------------------------------------------------- events
-
-
-async def apply_end(uow: UnitOfWork, event: JsonObject) -> bool:
-    """Do what a `deleted` or `merged` event says. False: it is neither, or of nothing kept here."""
-    subject, action = event.get("object_type"), event.get("action")
-    object_id = event.get("object_id")
-    if not isinstance(object_id, str):
-        return False
-    match subject, action:
-        case "lead", "deleted":
-            return await uow.leads.remove([object_id]) > 0
-        case "lead", "merged":
-            source, destination = _merged(event, object_id)
-            return source is not None and await uow.leads.merge(source, destination) > 0
-        case "activity.call", "deleted":
-            return await uow.calls.delete(CallSource.CLOSE, [object_id]) > 0
-        case _:
-            return False
-
-
-def deleted_lead(event: JsonObject) -> str | None:
-    """The lead that this event says is no more; its calls have to be looked after."""
-    object_id = event.get("object_id")
-    is_end = event.get("object_type") == "lead" and event.get("action") == "deleted"
-    return object_id if is_end and isinstance(object_id, str) else None
-
-
-def _merged(event: JsonObject, object_id: str) -> tuple[str | None, str]:
-    """Which lead went, and into which one."""
-    meta = event.get("meta")
-    ids = meta if isinstance(meta, dict) else {}
-    source, destination = ids.get("merge_source_lead_id"), ids.get("merge_destination_lead_id")
-    into = destination if isinstance(destination, str) else object_id
-    return (source if isinstance(source, str) and source != into else None), into
-
-
-def lead_to_read(event: JsonObject) -> str | None:
-    """The lead that has changed by this, in its own fields or in what it embeds."""
-    if event.get("object_type") not in {"lead", "contact", "opportunity", "task.lead"}:
-        return None
-    if event.get("object_type") == "lead" and event.get("action") == "deleted":
-        return None
-    lead_id = event.get("lead_id") or event.get("object_id")
-    if event.get("action") == "merged":
-        return _merged(event, str(event.get("object_id")))[1]
-    return lead_id if isinstance(lead_id, str) and lead_id else None
-
-
-def call_to_read(event: JsonObject) -> str | None:
-    object_id = event.get("object_id")
-    is_call = event.get("object_type") == "activity.call" and event.get("action") != "deleted"
-    return object_id if is_call and isinstance(object_id, str) else None
 
 
 def _short(given: str | None, length: int) -> str | None:
