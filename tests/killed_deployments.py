@@ -25,13 +25,13 @@ from uuid import UUID
 import httpx2
 import structlog
 
-from mission_control.api.deployments import service
-from mission_control.api.deployments.service import DeployWork, RollbackWork
+from mission_control.api.deployments import standing
+from mission_control.api.deployments.work import DeployWork, RollbackWork
 from mission_control.api.jobs.service import JobRun, run_job
 from mission_control.api.resources import build_resources
 from mission_control.core.settings import Settings
 from mission_control.data.event_streams import EventStreams, open_redis
-from mission_control.integrations.vapi.assistant import live_first_message, live_prompt
+from mission_control.integrations.vapi.prompt_slots import live_first_message, live_prompt
 from mission_control.integrations.vapi_client import open_vapi
 
 WORK = {"deploy": DeployWork, "rollback": RollbackWork}
@@ -100,7 +100,7 @@ class Experiment:
         self._there: dict[str, Any] = {}
         self._taken_up: set[str] = set()
         self._resources = build_resources(self._settings)
-        service.send_hint = _lost  # a hint may be lost, and its thread does not survive a fork
+        standing.send_hint = _lost  # a hint may be lost, and its thread does not survive a fork
 
     def run(self) -> None:
         self._start_over()

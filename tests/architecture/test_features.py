@@ -27,7 +27,11 @@ def test_has_a_docstring_in_every_file(feature: str) -> None:
 @pytest.mark.parametrize("feature", FEATURES)
 def test_is_tested(feature: str) -> None:
     tests = [path.read_text() for path in (ROOT / "tests").rglob("test_*.py")]
-    elsewhere = {"sync": "/api/system/sync", "webhooks": "/webhooks/"}
+    elsewhere = {
+        "agent_import": "/api/agents/import",
+        "sync": "/api/system/sync",
+        "webhooks": "/webhooks/",
+    }
     prefix = elsewhere.get(feature, f"/api/{feature}")
     assert any(prefix in text or f"{feature}/" in text for text in tests)
 

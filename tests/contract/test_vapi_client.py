@@ -32,13 +32,9 @@ from mission_control.integrations.errors import (
 )
 from mission_control.integrations.http import USER_AGENT
 from mission_control.integrations.vapi import reader as vapi_reader
-from mission_control.integrations.vapi.assistant import (
-    OptimizedPrompts,
-    Snapshot,
-    differences,
-    live_prompt,
-    with_prompt,
-)
+from mission_control.integrations.vapi.assistant import OptimizedPrompts, Snapshot
+from mission_control.integrations.vapi.differences import differences
+from mission_control.integrations.vapi.prompt_slots import live_prompt, with_prompt
 from mission_control.integrations.vapi_client import VAPIClient, open_vapi
 from mission_control_sandbox.vapi_server import create_app
 

@@ -12,12 +12,9 @@ from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
 from mission_control.integrations.errors import PromptChangedSinceError, PromptNotWritableError
-from mission_control.integrations.vapi.assistant import (
-    OptimizedPrompts,
-    differences,
-    live_prompt,
-    with_prompt,
-)
+from mission_control.integrations.vapi.assistant import OptimizedPrompts
+from mission_control.integrations.vapi.differences import differences
+from mission_control.integrations.vapi.prompt_slots import live_prompt, with_prompt
 from mission_control.integrations.vapi_client import VAPIClient
 from mission_control_sandbox.vapi_server import create_app
 

@@ -269,7 +269,7 @@ async def test_a_comparison_from_before_a_deployment_is_not_shown_as_one_of_now(
     async def note(*arguments: str) -> None:
         hinted.append(arguments)
 
-    monkeypatch.setattr("mission_control.api.deployments.service.send_hint", note)
+    monkeypatch.setattr("mission_control.api.deployments.standing.send_hint", note)
     assert (await world.compared())["state"] == "never_deployed"
     await world.deploy()
     known = (await world.http.get("/api/agents/ada/drift")).json()

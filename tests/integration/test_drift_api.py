@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mission_control.api.drift import service
+from mission_control.api.drift import work
 from mission_control.api.resources import Resources
 from mission_control.core.words import AgentType
 from mission_control.integrations.vapi_client import VAPIClient
@@ -176,7 +176,7 @@ class TestRefusals:
         await world.http.post("/api/optimize/ada/deploy", json={"version": 1, "force": True})
         answer = await world.http.post("/api/agents/ada/drift")
         assert (answer.status_code, answer.json()["code"]) == (409, "deployment_running")
-        assert await service.check_all(world.resources) == 0
+        assert await work.check_all(world.resources) == 0
 
 
 class TestVapiAway:
@@ -205,10 +205,10 @@ class TestVapiAway:
         await world.has()
         await world.compared()
         away = replace(world.resources, vapi=failing(503))
-        assert await service.check_all(away) == 0
+        assert await work.check_all(away) == 0
         [item] = (await world.http.get("/api/drift")).json()["items"]
         assert item["state"] == "unknown"
-        assert await service.check_all(world.resources) == 1
+        assert await work.check_all(world.resources) == 1
         [item] = (await world.http.get("/api/drift")).json()["items"]
         assert (item["state"], item["error"]) == ("never_deployed", None)
         told = str(await world.events())
@@ -227,7 +227,7 @@ class TestEverything:
             await a_version(uow, by_name, playbook=a_playbook("zoe", prompt="Written in Vapi."))
             await a_version(uow, await an_agent(uow, "local"))
         asked = len(world.vapi_app.state.stand_in.requests)
-        assert await service.check_all(world.resources) == 2
+        assert await work.check_all(world.resources) == 2
         assert len(world.vapi_app.state.stand_in.requests) == asked + 1
         items = (await world.http.get("/api/drift")).json()["items"]
         found = {item["agent_id"]: item["state"] for item in items}
@@ -245,20 +245,20 @@ class TestEverything:
             return there
 
         monkeypatch.setattr(world.resources.vapi, "get_assistants", answers_late)
-        assert await service.check_all(world.resources) == 0
+        assert await work.check_all(world.resources) == 0
         assert (await world.http.get("/api/agents/ada/drift")).status_code == 404
 
     async def test_a_change_is_announced_once(self, world: World) -> None:
         await world.has()
         await world.deploy()
         for _ in range(2):
-            await service.check_all(world.resources)
+            await work.check_all(world.resources)
         await world.edit(name="Ada II")
         for _ in range(2):
-            await service.check_all(world.resources)
+            await work.check_all(world.resources)
         await world.edit(name="ADA")
         for _ in range(2):
-            await service.check_all(world.resources)
+            await work.check_all(world.resources)
         told = str(await world.events())
         assert (told.count("drift.found"), told.count("drift.cleared")) == (1, 1)
 
@@ -277,7 +277,7 @@ class TestEverything:
             for name in ("bea", "cleo"):
                 agent = await an_agent(uow, name, vapi_assistant_id=ASSISTANT)
                 await a_version(uow, agent, playbook=a_playbook(name))
-        await service.check_all(world.resources)
+        await work.check_all(world.resources)
         first = (await world.http.get("/api/drift", params={"limit": 2})).json()
         rest = {"limit": 2, "cursor": first["next_cursor"]}
         second = (await world.http.get("/api/drift", params=rest)).json()
@@ -295,7 +295,7 @@ class TestOnPostgres:
     async def test_what_is_found_is_stored_and_listed(self, world: World) -> None:
         await world.has()
         await world.edit_model(messages=[{"role": "system", "content": "cut \ud83d\x00"}])
-        assert await service.check_all(world.resources) == 1
+        assert await work.check_all(world.resources) == 1
         [item] = (await world.http.get("/api/drift")).json()["items"]
         assert item["fields"][0]["live"] == "cut \ufffd\ufffd"
         await world.deploy()

@@ -12,8 +12,9 @@ from uuid import UUID
 import pytest
 from pydantic import SecretStr
 
+from mission_control.api.deployments.commands import request_deploy, request_rollback
 from mission_control.api.deployments.schemas import DeployRequest, RollbackRequest
-from mission_control.api.deployments.service import DeployWork, request_deploy, request_rollback
+from mission_control.api.deployments.work import DeployWork
 from mission_control.api.jobs.service import run_job
 from mission_control.api.resources import Resources
 from mission_control.core.words import AgentType

@@ -12,6 +12,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mission_control.api import problems
+from mission_control.api.agent_import.router import router as agent_import_router
 from mission_control.api.agents.router import router as agents_router
 from mission_control.api.calls.router import router as calls_router
 from mission_control.api.deployments.router import router as deployments_router
@@ -74,6 +75,7 @@ def create_app(resources: Resources | None = None) -> FastAPI:
     app.add_middleware(_KnownHosts, ours=_hosts(settings), public=settings.mc_public_host)
     problems.install(app)
     for router in (
+        agent_import_router,
         agents_router,
         evaluate_router,
         optimize_router,

@@ -8,7 +8,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from mission_control.api.agents.schemas import ImportCandidates
+from mission_control.api.agent_import.schemas import ImportCandidates
 from mission_control.cli import tables
 from mission_control.cli.session import FAILED, CommandError, Session
 from mission_control.client.errors import ApiProblemError

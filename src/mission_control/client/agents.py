@@ -1,14 +1,13 @@
 """Agents and their versions, as a client asks for them."""
 
+from mission_control.api.agent_import.schemas import AgentImport, ImportCandidates
 from mission_control.api.agents.schemas import (
     AgentCompiled,
     AgentCreate,
     AgentDetail,
-    AgentImport,
     AgentPage,
     AgentState,
     AgentUpdate,
-    ImportCandidates,
     MarketplaceRead,
     VersionDetail,
     VersionDiff,

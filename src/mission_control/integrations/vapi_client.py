@@ -23,11 +23,10 @@ from mission_control.integrations.vapi.assistant import (
     JsonObject,
     OptimizedPrompts,
     Snapshot,
-    differences,
-    with_previous,
-    with_prompts,
 )
 from mission_control.integrations.vapi.chat import ChatReply, chat_request
+from mission_control.integrations.vapi.differences import differences
+from mission_control.integrations.vapi.prompt_slots import with_previous, with_prompts
 from mission_control.integrations.vapi.reader import VapiReader
 
 log = structlog.get_logger(__name__)

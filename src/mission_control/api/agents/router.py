@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 
-from mission_control.api.agents import service
+from mission_control.api.agents import commands, queries
 from mission_control.api.agents.errors import (
     AgentBusyError,
     AgentDeployedError,
@@ -17,11 +17,9 @@ from mission_control.api.agents.schemas import (
     AgentCompiled,
     AgentCreate,
     AgentDetail,
-    AgentImport,
     AgentPage,
     AgentState,
     AgentUpdate,
-    ImportCandidates,
     MarketplaceRead,
     VersionDetail,
     VersionDiff,
@@ -35,23 +33,12 @@ from mission_control.core.playbook import PlaybookInvalidError
 from mission_control.core.words import AgentStatus, AgentType
 from mission_control.data.agents import Agent
 from mission_control.data.pages import Cursor, CursorError, Page
-from mission_control.data.unit_of_work import WrittenMeanwhileError
 from mission_control.integrations.errors import (
-    IntegrationContractError,
-    IntegrationCredentialsError,
-    IntegrationNotFoundError,
-    IntegrationRateLimitedError,
-    IntegrationUnavailableError,
     SuperOptiXError,
 )
-from mission_control.integrations.vapi.playbook import NothingToImportError
 
 router = APIRouter(prefix="/api/agents", tags=["agents"])
 
-FROM_VAPI = (
-    IntegrationUnavailableError, IntegrationCredentialsError, IntegrationContractError,
-    IntegrationRateLimitedError,
-)  # fmt: skip
 NumberInPath = Annotated[VersionNumber, Path(description="Number of the version.")]
 
 
@@ -88,38 +75,9 @@ async def import_agent(
     uow: Uow, held: Held, request: AgentCreate, response: Response
 ) -> AgentDetail:
     """The playbook is validated and compiled first; what cannot be compiled is not stored."""
-    agent = await service.import_agent(uow, held.superoptix, request)
+    agent = await commands.import_agent(uow, held.superoptix, request)
     response.headers["Location"] = f"/api/agents/{agent.id}"
     return agent
-
-
-@router.post(
-    "/import",
-    status_code=201,
-    summary="Make an agent of an assistant at Vapi",
-    responses=refusals(
-        AssistantLinkedError, AgentExistsError, WrittenMeanwhileError, NothingToImportError,
-        PlaybookInvalidError, SuperOptiXError, IntegrationNotFoundError, *FROM_VAPI,
-    ),
-)  # fmt: skip
-async def import_assistant(held: Held, request: AgentImport, response: Response) -> AgentDetail:
-    """Nothing is changed at Vapi.
-
-    Its prompt and first message come as they are, its last calls as drafts of scenarios; `warnings`
-    says what was left there.
-    """
-    agent = await service.import_assistant(held, request.vapi_assistant_id)
-    response.headers["Location"] = f"/api/agents/{agent.id}"
-    return agent
-
-
-@router.get(
-    "/import/candidates",
-    summary="List the assistants at Vapi",
-    responses=refusals(*FROM_VAPI),
-)
-async def list_candidates(held: Held) -> ImportCandidates:
-    return await service.list_candidates(held)
 
 
 @router.get(
@@ -133,7 +91,7 @@ async def list_marketplace(held: Held) -> MarketplaceRead:
 
 @router.get("/{agent_id}", summary="Show an agent", responses=refusals(NotFoundError))
 async def get_agent(uow: ReadOnlyUow, agent_id: AgentId) -> AgentDetail:
-    return await service.show_agent(uow, agent_id)
+    return await queries.show_agent(uow, agent_id)
 
 
 @router.put(
@@ -147,7 +105,7 @@ async def get_agent(uow: ReadOnlyUow, agent_id: AgentId) -> AgentDetail:
 )  # fmt: skip
 async def update_agent(held: Held, agent_id: AgentId, request: AgentUpdate) -> AgentDetail:
     """A changed playbook or prompt becomes a new version; nothing is deployed by it."""
-    return await service.update_agent(held, agent_id, request)
+    return await commands.update_agent(held, agent_id, request)
 
 
 @router.delete(
@@ -158,7 +116,7 @@ async def update_agent(held: Held, agent_id: AgentId, request: AgentUpdate) -> A
 )
 async def delete_agent(uow: Uow, agent_id: AgentId) -> None:
     """Removes the agent and all that was measured of it here; nothing changes at Vapi."""
-    await service.delete_agent(uow, agent_id)
+    await commands.delete_agent(uow, agent_id)
 
 
 @router.post(
@@ -167,7 +125,7 @@ async def delete_agent(uow: Uow, agent_id: AgentId) -> None:
     responses=refusals(NotFoundError, SuperOptiXError),
 )
 async def compile_agent(uow: ReadOnlyUow, held: Held, agent_id: AgentId) -> AgentCompiled:
-    version, compiled = await service.compile_agent(uow, held.superoptix, agent_id)
+    version, compiled = await queries.compile_agent(uow, held.superoptix, agent_id)
     return AgentCompiled(
         agent_id=agent_id, version=version.number, **compiled.model_dump(exclude={"type", "id"})
     )
@@ -177,7 +135,7 @@ async def compile_agent(uow: ReadOnlyUow, held: Held, agent_id: AgentId) -> Agen
     "/{agent_id}/status", summary="Where an agent stands", responses=refusals(NotFoundError)
 )
 async def get_status(uow: ReadOnlyUow, agent_id: AgentId) -> AgentState:
-    return await service.show_state(uow, agent_id)
+    return await queries.show_state(uow, agent_id)
 
 
 @router.get(
@@ -188,14 +146,14 @@ async def get_status(uow: ReadOnlyUow, agent_id: AgentId) -> AgentState:
 async def list_versions(
     uow: ReadOnlyUow, agent_id: AgentId, limit: Limit = 50, cursor: CursorQuery = None
 ) -> VersionPage:
-    return await service.list_versions(uow, agent_id, limit=limit, cursor=cursor)
+    return await queries.list_versions(uow, agent_id, limit=limit, cursor=cursor)
 
 
 @router.get(
     "/{agent_id}/versions/{number}", summary="Show a version", responses=refusals(NotFoundError)
 )
 async def get_version(uow: ReadOnlyUow, agent_id: AgentId, number: NumberInPath) -> VersionDetail:
-    return await service.show_version(uow, agent_id, number)
+    return await queries.show_version(uow, agent_id, number)
 
 
 @router.get(
@@ -206,4 +164,4 @@ async def get_version(uow: ReadOnlyUow, agent_id: AgentId, number: NumberInPath)
 async def diff_versions(
     uow: ReadOnlyUow, agent_id: AgentId, before: NumberInPath, after: NumberInPath
 ) -> VersionDiff:
-    return await service.diff_versions(uow, agent_id, before, after)
+    return await queries.diff_versions(uow, agent_id, before, after)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from mission_control.api.agents.service import playbook_of
+from mission_control.api.agents.versions import playbook_of
 from mission_control.api.evaluate.measuring import concurrency_of, measure
 from mission_control.api.evaluate.results import cost_of, new_evaluation
 from mission_control.api.jobs.service import JobRun

@@ -4,7 +4,7 @@ from fastapi import APIRouter
 
 from mission_control.api.deployments.errors import DeploymentRunningError
 from mission_control.api.deps import AgentId, CursorQuery, Held, Limit, ReadOnlyUow
-from mission_control.api.drift import service
+from mission_control.api.drift import queries, work
 from mission_control.api.drift.errors import AgentMovedError, NoAssistantError, NotComparedError
 from mission_control.api.drift.schemas import DriftPage, DriftRead
 from mission_control.api.problems import refusals
@@ -29,7 +29,7 @@ router = APIRouter(tags=["drift"])
     responses=refusals(NotFoundError, NotComparedError),
 )
 async def get_drift(uow: ReadOnlyUow, agent_id: AgentId) -> DriftRead:
-    return await service.show_drift(uow, agent_id)
+    return await queries.show_drift(uow, agent_id)
 
 
 @router.post(
@@ -43,7 +43,7 @@ async def get_drift(uow: ReadOnlyUow, agent_id: AgentId) -> DriftRead:
 )  # fmt: skip
 async def check_drift(held: Held, agent_id: AgentId) -> DriftRead:
     """Nothing is changed at Vapi. If Vapi cannot be asked, the last comparison is kept."""
-    return await service.check_agent(held, agent_id)
+    return await work.check_agent(held, agent_id)
 
 
 @router.get(
@@ -52,4 +52,4 @@ async def check_drift(held: Held, agent_id: AgentId) -> DriftRead:
     responses=refusals(CursorError),
 )
 async def list_drift(uow: ReadOnlyUow, limit: Limit = 50, cursor: CursorQuery = None) -> DriftPage:
-    return await service.list_drift(uow, limit=limit, cursor=cursor)
+    return await queries.list_drift(uow, limit=limit, cursor=cursor)

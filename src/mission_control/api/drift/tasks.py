@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 
-from mission_control.api.drift.service import check_agent, check_all
+from mission_control.api.drift.work import check_agent, check_all
 from mission_control.api.queue import celery_app, run
 from mission_control.api.resources import open_resources
 from mission_control.core.errors import MissionControlError

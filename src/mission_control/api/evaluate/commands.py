@@ -1,6 +1,6 @@
 """What is asked for: an evaluation of a version on chosen scenarios."""
 
-from mission_control.api.agents.service import playbook_of
+from mission_control.api.agents.versions import playbook_of
 from mission_control.api.evaluate.errors import (
     NoScenariosError,
     NothingToRerunError,

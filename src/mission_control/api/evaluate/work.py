@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from mission_control.api.agents.service import playbook_of
+from mission_control.api.agents.versions import playbook_of
 from mission_control.api.evaluate import events
 from mission_control.api.evaluate.measuring import concurrency_of, measure
 from mission_control.api.evaluate.results import end_unmeasured

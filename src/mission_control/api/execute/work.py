@@ -2,7 +2,7 @@
 
 from uuid import uuid4
 
-from mission_control.api.agents.service import playbook_of
+from mission_control.api.agents.versions import playbook_of
 from mission_control.api.execute.errors import InputMismatchError
 from mission_control.api.execute.queries import read
 from mission_control.api.execute.schemas import ExecutionCreate, ExecutionRead

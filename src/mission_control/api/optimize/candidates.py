@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mission_control.api.agents.service import add_version, playbook_of
+from mission_control.api.agents.versions import add_version, playbook_of
 from mission_control.core import playbook as playbooks
 from mission_control.core.playbook import Demonstration
 from mission_control.core.words import (

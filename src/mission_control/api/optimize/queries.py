@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from mission_control.api.agents.service import unified_diff
+from mission_control.api.agents.versions import unified_diff
 from mission_control.api.optimize.errors import (
     NoOptimizationError,
 )

@@ -1,19 +1,9 @@
-"""HTTP door of optimizations, and of what is done with their candidates."""
+"""HTTP door of optimizations."""
 
 from uuid import UUID
 
 from fastapi import APIRouter, Response
 
-from mission_control.api.deployments import service as deployments
-from mission_control.api.deployments.errors import (
-    AlreadyInForceError,
-    ComparedWithAnotherError,
-    DeploymentRunningError,
-    NoCandidateError,
-    NothingToRollBackError,
-    NotShownBetterError,
-)
-from mission_control.api.deployments.schemas import DeployRequest, RollbackRequest
 from mission_control.api.deps import (
     AgentId,
     CursorQuery,
@@ -100,51 +90,3 @@ async def get_optimization(
     uow: ReadOnlyUow, agent_id: AgentId, optimization_id: UUID
 ) -> OptimizationDetail:
     return await queries.show_optimization(uow, agent_id, optimization_id)
-
-
-@router.post(
-    "/{agent_id}/deploy",
-    status_code=202,
-    response_model=JobRead,
-    summary="Deploy the candidate",
-    responses=refusals(
-        NotFoundError, NoCandidateError, NotShownBetterError, ComparedWithAnotherError,
-        AlreadyInForceError,
-        DeploymentRunningError, IdempotencyKeyReusedError,
-    ),
-)  # fmt: skip
-async def deploy(
-    uow: Uow,
-    agent_id: AgentId,
-    request: DeployRequest,
-    response: Response,
-    idempotency_key: IdempotencyKey = None,
-) -> Job:
-    """Changes only the prompt, reads it back, and says `live` only then."""
-    job = await deployments.request_deploy(uow, agent_id, request, idempotency_key=idempotency_key)
-    response.headers["Location"] = f"/api/jobs/{job.id}"
-    return job
-
-
-@router.post(
-    "/{agent_id}/rollback",
-    status_code=202,
-    response_model=JobRead,
-    summary="Undo the deployment in force",
-    responses=refusals(
-        NotFoundError, NothingToRollBackError, DeploymentRunningError, IdempotencyKeyReusedError
-    ),
-)
-async def roll_back(
-    uow: Uow,
-    agent_id: AgentId,
-    request: RollbackRequest,
-    response: Response,
-    idempotency_key: IdempotencyKey = None,
-) -> Job:
-    """Takes back what we changed and keeps what others changed since."""
-    job = await deployments.request_rollback(
-        uow, agent_id, request, idempotency_key=idempotency_key
-    )
-    response.headers["Location"] = f"/api/jobs/{job.id}"
-    return job

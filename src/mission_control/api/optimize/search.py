@@ -5,7 +5,7 @@ from contextlib import aclosing
 from typing import cast
 from uuid import UUID
 
-from mission_control.api.agents.service import playbook_of
+from mission_control.api.agents.versions import playbook_of
 from mission_control.api.compare.work import compared_scenarios
 from mission_control.api.evaluate.measuring import concurrency_of
 from mission_control.api.jobs.service import JobRun

@@ -1,6 +1,6 @@
 """The trials of a search: stored once, shown against their parents."""
 
-from mission_control.api.agents.service import unified_diff
+from mission_control.api.agents.versions import unified_diff
 from mission_control.api.optimize import events
 from mission_control.api.optimize.schemas import (
     TrialRead,

@@ -5,12 +5,8 @@ from uuid import UUID
 
 import streamlit as st
 
-from mission_control.api.agents.schemas import (
-    AgentDetail,
-    AgentRead,
-    AgentUpdate,
-    ImportCandidate,
-)
+from mission_control.api.agent_import.schemas import ImportCandidate
+from mission_control.api.agents.schemas import AgentDetail, AgentRead, AgentUpdate
 from mission_control.api.evaluate.schemas import EvaluationRead
 from mission_control.client.errors import ApiError
 from mission_control.core.words import AgentType, JobKind, JobStatus, RunStatus

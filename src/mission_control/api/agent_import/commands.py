@@ -1,0 +1,58 @@
+"""An assistant at Vapi becomes an agent."""
+
+import structlog
+
+from mission_control.api.agents.registration import refuse_linked, store_new
+from mission_control.api.agents.schemas import AgentDetail
+from mission_control.api.resources import Resources
+from mission_control.core import playbook as playbooks
+from mission_control.core.words import AgentType
+from mission_control.integrations.errors import IntegrationError
+from mission_control.integrations.superoptix_client import program_of
+from mission_control.integrations.vapi.assistant import JsonObject
+from mission_control.integrations.vapi.playbook import (
+    keeps_calls_private,
+    left_at_vapi,
+    playbook_of_assistant,
+)
+from mission_control.integrations.vapi_client import VAPIClient
+
+CALLS_READ = 40  # of the newest, for drafts of scenarios
+
+log = structlog.get_logger(__name__)
+
+
+async def import_assistant(resources: Resources, assistant_id: str) -> AgentDetail:
+    """Make an agent of an assistant at Vapi, which is left as it is."""
+    async with resources.unit_of_work(readonly=True) as uow:
+        await refuse_linked(uow, assistant_id)
+    assistant = await resources.vapi.get_assistant(assistant_id)
+    calls, warnings = await _last_calls(resources.vapi, assistant)
+    read = playbooks.read_playbook(playbook_of_assistant(assistant, calls))
+    # As it will be read from now on: what would be too large then is refused now.
+    playbook = playbooks.parse_playbook(playbooks.canonical_yaml(read.data))
+    if playbook.scenarios == [] and not warnings:
+        warnings = ["No call of this assistant could become a scenario. Write some yourself."]
+    compiled = await resources.superoptix.compile_agent(program_of(playbook))
+    async with resources.unit_of_work() as uow:
+        return await store_new(
+            uow, playbook, compiled,
+            agent_type=AgentType.PHONE_BOT, assistant_id=assistant_id, note="Imported from Vapi",
+            warnings=[*left_at_vapi(assistant), *warnings],
+        )  # fmt: skip
+
+
+async def _last_calls(
+    vapi: VAPIClient, assistant: JsonObject
+) -> tuple[list[JsonObject], list[str]]:
+    """What scenarios can be drafted from; else why there are none."""
+    if keeps_calls_private(assistant):
+        return [], [
+            "The assistant is under HIPAA or PCI: no scenario was made from its calls, since what "
+            "is said in them must not be copied. Write scenarios yourself."
+        ]
+    try:
+        return await vapi.get_call_logs(str(assistant["id"]), limit=CALLS_READ), []
+    except IntegrationError as error:
+        log.warning("import_without_calls", code=error.code)
+        return [], [f"Its calls could not be read ({error.code}), so there are no scenarios yet."]

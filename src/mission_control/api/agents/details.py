@@ -1,0 +1,49 @@
+"""An agent with its current version, as it is shown."""
+
+from mission_control.api.agents.schemas import (
+    AgentDetail,
+    AgentRead,
+    ScenarioRead,
+)
+from mission_control.api.agents.versions import playbook_of
+from mission_control.core import playbook as playbooks
+from mission_control.core.playbook import Playbook
+from mission_control.data.agents import Agent, AgentVersion
+
+
+def detail(agent: Agent, version: AgentVersion) -> AgentDetail:
+    playbook = playbook_of(version)
+    return AgentDetail(
+        **AgentRead.model_validate(agent).model_dump(),
+        prompt=version.prompt,
+        first_message=playbook.first_message,
+        warnings=[*version.warnings, *_drafts_to_review(playbook)],
+        scenarios=scenarios_read(agent.id, playbook),
+    )
+
+
+def _drafts_to_review(playbook: Playbook) -> list[str]:
+    drafts = len(playbook.scenarios) - len(playbook.reviewed)
+    if not drafts:
+        return []
+    return [
+        f"Scenarios that are drafts: {drafts}. They are left out of evaluations until somebody "
+        "reviews them and takes `draft` away."
+    ]
+
+
+def scenarios_read(agent_id: str, playbook: Playbook) -> list[ScenarioRead]:
+    return [
+        ScenarioRead(
+            id=scenario.id,
+            description=scenario.description,
+            tags=scenario.tags,
+            split=playbooks.split_of(agent_id, scenario),
+            anchor=scenario.anchor,
+            draft=scenario.draft,
+            input=scenario.input,
+            expected=scenario.expected,
+            checks=[f"{check.kind}: {' · '.join(check.values)}" for check in scenario.checks],
+        )
+        for scenario in playbook.scenarios
+    ]

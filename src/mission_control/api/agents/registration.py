@@ -1,0 +1,57 @@
+"""A new agent is stored: once per id, and once per assistant at Vapi."""
+
+from collections.abc import Sequence
+
+import structlog
+
+from mission_control.api.agents.details import detail
+from mission_control.api.agents.errors import AgentExistsError, AssistantLinkedError
+from mission_control.api.agents.schemas import AgentDetail
+from mission_control.api.agents.versions import add_version
+from mission_control.core.playbook import Playbook
+from mission_control.core.words import AgentStatus, AgentType, VersionOrigin
+from mission_control.data.agents import Agent
+from mission_control.data.unit_of_work import UnitOfWork
+from mission_control.integrations.superoptix.protocol import Compiled
+
+log = structlog.get_logger(__name__)
+
+
+async def store_new(
+    uow: UnitOfWork,
+    playbook: Playbook,
+    compiled: Compiled,
+    *,
+    agent_type: AgentType,
+    assistant_id: str | None,
+    note: str = "",
+    warnings: Sequence[str] = (),
+) -> AgentDetail:
+    if await uow.agents.find(playbook.agent_id) is not None:
+        raise AgentExistsError(playbook.agent_id)
+    await refuse_linked(uow, assistant_id)
+    agent = Agent(
+        id=playbook.agent_id,
+        name=playbook.name,
+        description=playbook.description,
+        type=agent_type,
+        status=AgentStatus.DEV,
+        current_version=1,
+        vapi_assistant_id=assistant_id,
+    )
+    uow.agents.add(agent)
+    await uow.flush()
+    version = await add_version(
+        uow, agent, playbook,
+        prompt=compiled.prompt, warnings=[*compiled.warnings, *warnings],
+        origin=VersionOrigin.IMPORT, parent_id=None, note=note,
+    )  # fmt: skip
+    log.info("agent_imported", agent_id=agent.id, scenarios=len(playbook.scenarios))
+    return detail(agent, version)
+
+
+async def refuse_linked(uow: UnitOfWork, assistant_id: str | None) -> None:
+    """Two agents on one assistant would overwrite each other, and both be called live."""
+    linked = await uow.agents.of_assistant(assistant_id) if assistant_id is not None else None
+    if linked is not None and assistant_id is not None:
+        raise AssistantLinkedError(linked.id, assistant_id)
