@@ -46,7 +46,7 @@ types: .venv/installed-dev engine/.venv/installed
 	$(BIN)/basedpyright --project engine
 
 layers: .venv/installed-dev
-	PYTHONPATH=src:engine/src $(BIN)/lint-imports
+	PYTHONPATH=src:protocol/src:engine/src $(BIN)/lint-imports
 
 deps: .venv/installed-dev
 	$(UV) lock --check
@@ -68,7 +68,7 @@ clients: .venv/installed-dev
 
 clean: ## Remove what was installed and built; your ./data stays
 	rm -rf .venv engine/.venv .tools dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage
-	find src engine tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src protocol engine tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ---------------------------------------------------------------- installing, once
 
@@ -78,17 +78,17 @@ $(UV):
 	"$(PYTHON)" -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --upgrade --target .tools uv==$(UV_VERSION)
 
 # --inexact: starting the product does not remove what the tests have installed.
-.venv/installed: pyproject.toml uv.lock | $(UV)
+.venv/installed: pyproject.toml uv.lock protocol/pyproject.toml | $(UV)
 	$(UV) sync --quiet --frozen --no-dev --inexact --compile-bytecode --python "$(PYTHON)"
-	@$(BIN)/python -m compileall -q src
+	@$(BIN)/python -m compileall -q src protocol/src
 	@touch $@
 
-.venv/installed-dev: pyproject.toml uv.lock | $(UV)
+.venv/installed-dev: pyproject.toml uv.lock protocol/pyproject.toml | $(UV)
 	$(UV) sync --quiet --frozen --compile-bytecode --python "$(PYTHON)"
-	@$(BIN)/python -m compileall -q src
+	@$(BIN)/python -m compileall -q src protocol/src
 	@touch .venv/installed $@
 
-engine/.venv/installed: engine/pyproject.toml engine/uv.lock | $(UV)
+engine/.venv/installed: engine/pyproject.toml engine/uv.lock protocol/pyproject.toml | $(UV)
 	$(UV) sync --quiet --frozen --no-dev --compile-bytecode --project engine --python "$(PYTHON)"
-	@engine/.venv/bin/python -m compileall -q engine/src
+	@engine/.venv/bin/python -m compileall -q engine/src protocol/src
 	@touch $@

@@ -30,8 +30,8 @@ from rich.table import Table
 
 from mission_control.core.playbook import Playbook, read_playbook
 from mission_control.integrations.superoptix.location import EngineLocation
-from mission_control.integrations.superoptix.protocol import Model, ScenarioFinished
 from mission_control.integrations.superoptix_client import SuperOptiXClient, program_of, to_engine
+from mission_control_protocol import Model, ScenarioFinished
 
 EVALUATE_TARGET = 12.0
 RUN_TARGET = 50.0

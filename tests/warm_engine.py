@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 from mission_control.integrations.superoptix.failures import UNCHANGED
 from mission_control.integrations.superoptix.location import EngineLocation
 from mission_control.integrations.superoptix.process import EngineProcess
-from mission_control.integrations.superoptix.protocol import FromEngine, ToEngine
 from mission_control.integrations.superoptix_client import SuperOptiXClient
+from mission_control_protocol import FromEngine, ToEngine
 
 STOP_SECONDS = 10
 ResultT = TypeVar("ResultT")

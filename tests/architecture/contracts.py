@@ -56,18 +56,18 @@ class _ImportContract(Contract):
 
 
 class AllowedImportsContract(_ImportContract):
-    """Of some packages, modules import a few parts and nothing else.
+    """Some modules import a few parts of other packages, and nothing else of them.
 
     Options:
         source_packages: What is held to it.
-        within: The packages of which only a part may be imported.
+        within: The packages of which only a part may be imported; left out: all there are.
         allowed: That part (packages; `*` stands for one name).
     """
 
     type_name = "allowed_imports"
 
     source_packages = fields.ListField(subfield=fields.ModuleExpressionField())
-    within = fields.ListField(subfield=fields.StringField())
+    within = fields.ListField(subfield=fields.StringField(), required=False)
     allowed = fields.ListField(subfield=fields.ModuleExpressionField())
 
     def importers(self, graph: grimp.ImportGraph) -> Iterable[str]:
@@ -76,12 +76,19 @@ class AllowedImportsContract(_ImportContract):
         return own
 
     def objection(self, graph: grimp.ImportGraph, importer: str, imported: str) -> str | None:
-        held = any(_lies_in(imported, package) for package in cast("list[str]", self.within))
+        within = cast("list[str] | None", self.within)
+        held = within is None or any(_lies_in(imported, package) for package in within)
         return "not among what may be imported" if held and imported not in self._allowed else None
 
 
 def _modules(graph: grimp.ImportGraph, named: list[ModuleExpression]) -> set[str]:
-    return {each.name for each in module_expressions_to_modules(graph, named, as_packages=True)}
+    own = [each for each in named if not _is_external(graph, each.expression)]
+    inside = module_expressions_to_modules(graph, own, as_packages=True)
+    return {each.name for each in inside} | {each.expression for each in named}
+
+
+def _is_external(graph: grimp.ImportGraph, module: str) -> bool:
+    return module in graph.modules and graph.is_module_squashed(module)
 
 
 class FeatureShapeContract(_ImportContract):

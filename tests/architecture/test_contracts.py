@@ -78,7 +78,14 @@ PLANTED: dict[str, list[tuple[str, str]]] = {
     "memory-servers-are-independent": [
         (f"{PRODUCT}/memory_servers/hybrid/fusion.py", "mission_control.memory_servers.temporal.items"),
     ],
-    "engine-apart": [("engine/src/engine_host/errors.py", "mission_control.core.errors")],
+    "engine-apart": [
+        ("engine/src/engine_host/errors.py", "mission_control.core.errors"),
+        (f"{PRODUCT}/integrations/superoptix/failures.py", "engine_host.errors"),
+    ],
+    "protocol-is-plain": [
+        ("protocol/src/mission_control_protocol/parts.py", "mission_control.core.errors"),
+        ("protocol/src/mission_control_protocol/parts.py", "yaml"),
+    ],
     "sandbox-apart": [
         ("src/mission_control_sandbox/faults.py", "mission_control.core.settings"),
         ("src/mission_control_sandbox/faults.py", "mission_control.api.jobs.schemas"),
@@ -104,7 +111,7 @@ SAID_OTHERWISE = {
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of everything that the contracts speak of, with two small features added."""
     copied = tmp_path_factory.mktemp("packages")
-    for folder in ("src", "engine/src", "tests/architecture"):
+    for folder in ("src", "protocol/src", "engine/src", "tests/architecture"):
         ignored = shutil.ignore_patterns("__pycache__", "*.json", "*.js")
         shutil.copytree(ROOT / folder, copied / folder, ignore=ignored)
     for file in ("pyproject.toml", "tests/__init__.py"):
@@ -134,7 +141,7 @@ def lint(root: Path, *contracts: str) -> subprocess.CompletedProcess[str]:
         [Path(sys.executable).with_name("lint-imports"), "--no-logo", "--no-cache", *limits],
         check=False,
         cwd=root,
-        env={"PYTHONPATH": "src:engine/src", "COLUMNS": "400"},
+        env={"PYTHONPATH": "src:protocol/src:engine/src", "COLUMNS": "400"},
         capture_output=True,
         text=True,
     )

@@ -18,7 +18,9 @@ from mission_control.integrations.errors import SuperOptiXError
 from mission_control.integrations.superoptix import process as engine_process
 from mission_control.integrations.superoptix.location import EngineLocation
 from mission_control.integrations.superoptix.process import EngineProcess
-from mission_control.integrations.superoptix.protocol import (
+from mission_control.integrations.superoptix_client import SuperOptiXClient
+from mission_control_protocol import (
+    VERSION,
     Budget,
     Doctor,
     Doctored,
@@ -27,7 +29,6 @@ from mission_control.integrations.superoptix.protocol import (
     Run,
     Scenario,
 )
-from mission_control.integrations.superoptix_client import SuperOptiXClient
 
 REPOSITORY = Path(__file__).parents[2]
 SECRET = "sk-live-0123456789abcdef"  # noqa: S105
@@ -35,6 +36,7 @@ SECRET = "sk-live-0123456789abcdef"  # noqa: S105
 # What every misbehaving engine has: `say` writes a message, `requests` reads them.
 PRELUDE = """
 import json, os, signal, subprocess, sys, time
+PROTOCOL = __PROTOCOL__
 def say(**message):
     sys.stdout.write(json.dumps(message) + "\\n"); sys.stdout.flush()
 def requests():
@@ -43,7 +45,7 @@ def requests():
 def doctored(request, **versions):
     say(type="doctored", id=request["id"], python=str(os.getpid()), versions=versions,
         optimizers=[], problems=[])
-say(type="ready", id="", pid=os.getpid())
+say(type="ready", id="", pid=os.getpid(), protocol=PROTOCOL)
 """
 HONEST = """
 for request in requests():
@@ -62,7 +64,8 @@ def location(tmp_path: Path) -> Callable[[str], EngineLocation]:
         package = tmp_path / "engine" / "src" / "engine_host"
         package.mkdir(parents=True, exist_ok=True)
         (package / "__init__.py").touch()
-        (package / "__main__.py").write_text(PRELUDE + textwrap.dedent(script))
+        prelude = PRELUDE.replace("__PROTOCOL__", str(VERSION))
+        (package / "__main__.py").write_text(prelude + textwrap.dedent(script))
         return EngineLocation(REPOSITORY / "engine" / ".venv", tmp_path / "engine")
 
     return write
@@ -247,7 +250,7 @@ class TestMisbehaving:
 
     async def test_never_ready(self, location: Callable[[str], EngineLocation]) -> None:
         asleep = location("")
-        main = asleep.source() / "engine_host" / "__main__.py"
+        main = asleep.sources()[0] / "engine_host" / "__main__.py"
         main.write_text("import time; time.sleep(60)")
         late = EngineProcess(asleep, purpose="test")
         with pytest.MonkeyPatch.context() as patch:

@@ -20,7 +20,13 @@ from mission_control.core.playbook import Playbook, parse_playbook, read_playboo
 from mission_control.core.settings import Settings
 from mission_control.integrations.errors import SuperOptiXError
 from mission_control.integrations.superoptix.location import EngineLocation
-from mission_control.integrations.superoptix.protocol import (
+from mission_control.integrations.superoptix_client import (
+    SuperOptiXClient,
+    open_superoptix,
+    program_of,
+    to_engine,
+)
+from mission_control_protocol import (
     Budget,
     Evaluated,
     Model,
@@ -30,12 +36,6 @@ from mission_control.integrations.superoptix.protocol import (
     Scenario,
     ScenarioFinished,
     TrialFinished,
-)
-from mission_control.integrations.superoptix_client import (
-    SuperOptiXClient,
-    open_superoptix,
-    program_of,
-    to_engine,
 )
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

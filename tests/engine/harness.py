@@ -16,7 +16,7 @@ from typing import Any, TypeVar, cast
 import httpx2
 from pydantic import BaseModel, SecretStr
 
-from mission_control.integrations.superoptix.protocol import (
+from mission_control_protocol import (
     FROM_ENGINE,
     Budget,
     Check,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from mission_control.integrations.superoptix.protocol import (
+from mission_control_protocol import (
     Compile,
     Compiled,
     Failed,

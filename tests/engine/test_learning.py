@@ -12,7 +12,8 @@ from mission_control.core.comparison import Comparison, ScenarioScore, compare
 from mission_control.core.playbook import Playbook, Scenario, parse_playbook, split_of
 from mission_control.core.settings import SANDBOX_MODEL
 from mission_control.integrations.superoptix.location import EngineLocation
-from mission_control.integrations.superoptix.protocol import (
+from mission_control.integrations.superoptix_client import SuperOptiXClient, program_of, to_engine
+from mission_control_protocol import (
     Budget,
     Demonstration,
     Model,
@@ -21,7 +22,6 @@ from mission_control.integrations.superoptix.protocol import (
     ScenarioFinished,
     TrialFinished,
 )
-from mission_control.integrations.superoptix_client import SuperOptiXClient, program_of, to_engine
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mission_control.integrations.superoptix.protocol import (
+from mission_control_protocol import (
     Budget,
     Cancel,
     Check,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mission_control.integrations.superoptix.protocol import (
+from mission_control_protocol import (
     Compile,
     Doctor,
     Doctored,

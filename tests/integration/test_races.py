@@ -27,7 +27,7 @@ from mission_control.core.tasks import end
 from mission_control.data.event_streams import EventStreams, open_redis
 from mission_control.data.unit_of_work import UnitOfWork
 from mission_control.integrations.errors import SuperOptiXError
-from mission_control.integrations.superoptix.protocol import Compiled, Progressed, Usage
+from mission_control_protocol import Compiled, Progressed, Usage
 from tests.builders import a_playbook
 from tests.integration.conftest import RunJob
 

@@ -6,7 +6,7 @@ from typing import get_args
 import pytest
 
 from mission_control.integrations.superoptix.failures import failure
-from mission_control.integrations.superoptix.protocol import ErrorKind, Usage
+from mission_control_protocol import ErrorKind, Usage
 
 
 @pytest.mark.parametrize("kind", get_args(ErrorKind))

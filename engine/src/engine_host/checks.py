@@ -14,9 +14,9 @@ import regex
 from engine_host.errors import EngineFailure, cleaned, kind_of
 from engine_host.fields import field_name
 from engine_host.journal import json_text
-from engine_host.messages import Check, CheckKind, CheckResult, Scenario
 from engine_host.models import MeteredLM
 from engine_host.vendor import LexicalScore
+from mission_control_protocol import Check, CheckKind, CheckResult, Scenario
 
 _QUOTES = str.maketrans(
     {

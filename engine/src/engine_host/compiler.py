@@ -17,8 +17,8 @@ from engine_host import audit, environment, fields, prompt, vendor
 from engine_host.errors import EngineFailure, cleaned
 from engine_host.fields import Field, mapping, sequence
 from engine_host.journal import json_text
-from engine_host.messages import Compile, Compiled, Demonstration, Program
 from engine_host.wire import Reply
+from mission_control_protocol import Compile, Compiled, Demonstration, Program
 
 _NOT_CONNECTED = {
     "tools": "tools",

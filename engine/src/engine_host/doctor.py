@@ -5,8 +5,8 @@ from importlib import metadata, util
 
 import dspy
 
-from engine_host.messages import Doctor, Doctored, OptimizerAbility, OptimizerName
 from engine_host.wire import Reply
+from mission_control_protocol import Doctor, Doctored, OptimizerAbility, OptimizerName
 
 _PACKAGES = ("superoptix", "dspy", "gepa", "litellm", "optuna", "numpy", "pydantic")
 _TESTED = {"superoptix": "0.3.16", "dspy": "3.4.1", "gepa": "0.1.4"}

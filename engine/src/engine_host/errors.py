@@ -3,7 +3,7 @@
 import re
 from typing import cast, get_args
 
-from engine_host.messages import ErrorKind
+from mission_control_protocol import ErrorKind
 
 KINDS = frozenset(cast("tuple[str, ...]", get_args(ErrorKind)))
 _BY_CLASS_NAME: tuple[tuple[str, ErrorKind], ...] = (

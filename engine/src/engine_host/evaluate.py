@@ -16,7 +16,10 @@ from engine_host.errors import EngineFailure, Halt, cleaned
 from engine_host.execute import execute
 from engine_host.fields import field_name
 from engine_host.journal import Journal
-from engine_host.messages import (
+from engine_host.meter import USED, Bucket, Limits, Meter
+from engine_host.models import MeteredLM, preflight
+from engine_host.wire import Reply
+from mission_control_protocol import (
     Demonstration,
     ErrorKind,
     Evaluate,
@@ -25,9 +28,6 @@ from engine_host.messages import (
     ScenarioFinished,
     Usage,
 )
-from engine_host.meter import USED, Bucket, Limits, Meter
-from engine_host.models import MeteredLM, preflight
-from engine_host.wire import Reply
 
 _HOPELESS = 6  # errors without one success
 

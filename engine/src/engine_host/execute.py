@@ -9,10 +9,10 @@ from engine_host.checks import output_of
 from engine_host.compiler import Prepared
 from engine_host.errors import EngineFailure, kind_of
 from engine_host.journal import Journal
-from engine_host.messages import Ran, Run
 from engine_host.meter import Limits, Meter
 from engine_host.models import MeteredLM
 from engine_host.wire import Reply
+from mission_control_protocol import Ran, Run
 
 
 def execute(

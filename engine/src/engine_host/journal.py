@@ -11,7 +11,7 @@ from weakref import WeakValueDictionary, finalize
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from engine_host.errors import EngineFailure, Halt
-from engine_host.messages import Usage
+from mission_control_protocol import Usage
 
 
 class Call(BaseModel):

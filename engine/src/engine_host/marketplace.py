@@ -8,8 +8,8 @@ from pathlib import Path
 import superoptix
 
 from engine_host.errors import EngineFailure
-from engine_host.messages import Marketplace, MarketplaceListed
 from engine_host.wire import Reply
+from mission_control_protocol import Marketplace, MarketplaceListed
 
 _NAME = re.compile(r"[a-z0-9_-]{1,120}")
 

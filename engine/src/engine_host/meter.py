@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from engine_host.errors import Halt, cleaned, kind_of
 from engine_host.journal import Call, Journal, added
-from engine_host.messages import ErrorKind, Usage
+from mission_control_protocol import ErrorKind, Usage
 
 _MARGIN = 1.25  # the next call may be dearer than any before
 _FAILURES_WITHOUT_SUCCESS = 6

@@ -10,8 +10,8 @@ from pydantic import BaseModel
 
 from engine_host.errors import EngineFailure, cleaned, kind_of
 from engine_host.journal import Call, json_text
-from engine_host.messages import Model
 from engine_host.meter import Meter
+from mission_control_protocol import Model
 
 Role = Literal["task", "reflection", "judge", "preflight"]
 

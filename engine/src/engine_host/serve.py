@@ -13,8 +13,10 @@ from pydantic import SecretStr, ValidationError
 
 from engine_host import environment
 from engine_host.errors import EngineFailure, Halt, cleaned, kind_of
-from engine_host.messages import (
+from engine_host.wire import Pipe, Reply
+from mission_control_protocol import (
     TO_ENGINE,
+    VERSION,
     Cancel,
     Compile,
     Doctor,
@@ -27,7 +29,6 @@ from engine_host.messages import (
     Run,
     ToEngine,
 )
-from engine_host.wire import Pipe, Reply
 
 _MOST_AT_ONCE = 64
 
@@ -135,7 +136,7 @@ def _lines(descriptor: int) -> Iterator[bytes]:
 def serve(descriptor: int) -> None:
     """Speak the protocol until stdin ends, which is how the console says goodbye or vanishes."""
     pipe = Pipe(descriptor)
-    pipe.write(Ready(pid=os.getpid()))
+    pipe.write(Ready(pid=os.getpid(), protocol=VERSION))
     host = Host(pipe)
     threading.Thread(target=environment.load, name="warm-up", daemon=True).start()
     for line in _lines(0):

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from engine_host import environment
 from engine_host.errors import EngineFailure, cleaned
-from engine_host.messages import ErrorKind, Failed, Log, Usage
+from mission_control_protocol import ErrorKind, Failed, Log, Usage
 
 
 class Pipe:

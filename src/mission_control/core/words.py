@@ -1,10 +1,6 @@
 """The words that every layer shares: what kinds and states there are of each thing we keep."""
 
 from enum import StrEnum
-from typing import Literal
-
-OptimizerName = Literal["GEPA", "MIPROv2", "BootstrapFewShot", "SIMBA"]
-Level = Literal["light", "medium", "heavy"]
 
 
 class AgentType(StrEnum):

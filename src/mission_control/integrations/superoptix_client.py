@@ -11,12 +11,11 @@ from pydantic import BaseModel, ConfigDict
 
 from mission_control.core import playbook as playbooks
 from mission_control.core.settings import Settings
-from mission_control.core.words import OptimizerName
 from mission_control.integrations.errors import SuperOptiXError
 from mission_control.integrations.superoptix.failures import UNCHANGED, failure
 from mission_control.integrations.superoptix.location import EngineLocation
 from mission_control.integrations.superoptix.process import EngineProcess
-from mission_control.integrations.superoptix.protocol import (
+from mission_control_protocol import (
     Budget,
     Check,
     Compile,
@@ -34,6 +33,7 @@ from mission_control.integrations.superoptix.protocol import (
     Model,
     Optimize,
     Optimized,
+    OptimizerName,
     Program,
     Progressed,
     Ran,

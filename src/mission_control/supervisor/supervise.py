@@ -13,6 +13,8 @@ from mission_control.core.clock import utc_now
 from mission_control.core.encryption import Vault
 from mission_control.core.errors import MissionControlError
 from mission_control.core.settings import Settings
+from mission_control.integrations.errors import SuperOptiXError
+from mission_control.integrations.superoptix_client import open_superoptix
 from mission_control.supervisor.embedded_redis import prepare_socket_directory
 from mission_control.supervisor.errors import PortTakenError, RedisUnreachableError
 from mission_control.supervisor.keeper import Keeper, Patience
@@ -60,6 +62,7 @@ async def run(settings: Settings, *, on_ready: Callback | None = None) -> int:
             await end_leftovers(settings.data_dir, terminal)
             refuse_taken_ports(parts)
             await _refuse_unreachable_redis(settings)
+            await _refuse_unusable_engine(settings)
             supervisor = Supervisor(parts, data_dir=settings.data_dir, terminal=terminal)
             return await supervisor.run(lambda: _welcome(settings, supervisor, terminal, on_ready))
     except MissionControlError as refusal:
@@ -253,6 +256,20 @@ async def _refuse_unreachable_redis(settings: Settings) -> None:
         f"Redis at {where.hostname}:{where.port or 6379} does not answer, so nothing was started. "
         "Correct REDIS_URL, or remove it to use the embedded Redis."
     )
+
+
+async def _refuse_unusable_engine(settings: Settings) -> None:
+    """Only an engine of the operator's own choice can be one that cannot work with us."""
+    if settings.superoptix_path is None:
+        return
+    client = open_superoptix(settings)
+    try:
+        await client.warm_up()
+    except SuperOptiXError as refusal:
+        if refusal.kind == "config":
+            raise
+    finally:
+        await client.aclose()
 
 
 async def _welcome(

@@ -11,13 +11,13 @@ from engine_host.compiler import Prepared
 from engine_host.errors import EngineFailure, Halt, kind_of
 from engine_host.evaluate import Bench, Outcome, require_some
 from engine_host.journal import Journal, private
-from engine_host.messages import Optimize, Optimized, Scenario, StopReason
 from engine_host.meter import Limits, Meter
 from engine_host.models import MeteredLM, preflight
 from engine_host.optimize import gepa, others
 from engine_host.optimize.clock import Clock
 from engine_host.optimize.search import Optimizer, Search, mean_score, refuse_several_prompts
 from engine_host.wire import Reply
+from mission_control_protocol import Optimize, Optimized, Scenario, StopReason
 
 _OPTIMIZERS: dict[str, Optimizer] = {
     "GEPA": gepa.search,

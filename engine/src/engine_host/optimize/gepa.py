@@ -11,8 +11,8 @@ from gepa.strategies.candidate_selector import ParetoCandidateSelector
 from pydantic import BaseModel
 
 from engine_host.errors import Halt
-from engine_host.messages import StopReason, TrialFinished
 from engine_host.optimize.search import PERFECT, Search
+from mission_control_protocol import StopReason, TrialFinished
 
 _SAMPLE = 3
 _REFLECTIONS_IN_A_ROW = 3

@@ -11,8 +11,8 @@ import dspy
 from dspy.utils.callback import BaseCallback
 
 from engine_host.errors import EngineFailure
-from engine_host.messages import Level
 from engine_host.optimize.search import Search
+from mission_control_protocol import Level
 
 _NEVER = 10**9  # failed calls are counted by the meter, for every optimizer alike
 _FEW_SHOT_SETS: dict[Level, int] = {"light": 3, "medium": 8, "heavy": 16}

@@ -15,7 +15,11 @@ from engine_host.compiler import Prepared
 from engine_host.errors import EngineFailure, Halt
 from engine_host.evaluate import Bench, Outcome
 from engine_host.fields import field_name
-from engine_host.messages import (
+from engine_host.meter import Meter
+from engine_host.models import MeteredLM
+from engine_host.optimize.clock import Clock
+from engine_host.wire import Reply
+from mission_control_protocol import (
     Demonstration,
     Level,
     Optimize,
@@ -24,10 +28,6 @@ from engine_host.messages import (
     StopReason,
     TrialFinished,
 )
-from engine_host.meter import Meter
-from engine_host.models import MeteredLM
-from engine_host.optimize.clock import Clock
-from engine_host.wire import Reply
 
 Phase = Literal["preparing", "baseline", "searching", "finishing"]
 _SECONDS_BETWEEN_REPORTS = 0.25

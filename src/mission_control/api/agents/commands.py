@@ -16,8 +16,8 @@ from mission_control.core.playbook import Playbook
 from mission_control.core.words import AgentStatus, JobKind, VersionOrigin
 from mission_control.data.agents import Agent, AgentVersion
 from mission_control.data.unit_of_work import UnitOfWork
-from mission_control.integrations.superoptix.protocol import Compiled
 from mission_control.integrations.superoptix_client import SuperOptiXClient, program_of
+from mission_control_protocol import Compiled
 
 
 async def import_agent(

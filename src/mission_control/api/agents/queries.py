@@ -15,8 +15,8 @@ from mission_control.api.agents.versions import playbook_of, unified_diff
 from mission_control.data.agents import AgentVersion
 from mission_control.data.pages import Cursor
 from mission_control.data.unit_of_work import UnitOfWork
-from mission_control.integrations.superoptix.protocol import Compiled
 from mission_control.integrations.superoptix_client import SuperOptiXClient, program_of
+from mission_control_protocol import Compiled
 
 
 async def show_agent(uow: UnitOfWork, agent_id: str) -> AgentDetail:

@@ -12,7 +12,7 @@ from mission_control.core.playbook import Playbook
 from mission_control.core.words import AgentStatus, AgentType, VersionOrigin
 from mission_control.data.agents import Agent
 from mission_control.data.unit_of_work import UnitOfWork
-from mission_control.integrations.superoptix.protocol import Compiled
+from mission_control_protocol import Compiled
 
 log = structlog.get_logger(__name__)
 

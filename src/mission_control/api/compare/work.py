@@ -15,8 +15,8 @@ from mission_control.data.agents import AgentVersion
 from mission_control.data.evaluations import Evaluation, ScenarioResult
 from mission_control.integrations.errors import SuperOptiXError
 from mission_control.integrations.superoptix.language_models import task_model
-from mission_control.integrations.superoptix.protocol import Model
 from mission_control.integrations.superoptix_client import program_of
+from mission_control_protocol import Model
 
 BASELINE_ARMS = (EvaluationPurpose.COMPARISON_BASELINE, EvaluationPurpose.ANCHORS_BASELINE)
 ANCHOR_ARMS = (EvaluationPurpose.ANCHORS_BASELINE, EvaluationPurpose.ANCHORS_CANDIDATE)

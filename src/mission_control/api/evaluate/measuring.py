@@ -19,13 +19,13 @@ from mission_control.core.words import RunStatus, ScenarioStatus
 from mission_control.data.evaluations import Evaluation, ScenarioResult
 from mission_control.integrations.errors import SuperOptiXError
 from mission_control.integrations.superoptix.language_models import judge_model
-from mission_control.integrations.superoptix.protocol import (
+from mission_control.integrations.superoptix_client import to_engine
+from mission_control_protocol import (
     Evaluated,
     Model,
     Program,
     ScenarioFinished,
 )
-from mission_control.integrations.superoptix_client import to_engine
 
 # When more of an evaluation could not be measured than this, its rates would be noise.
 MAX_ERROR_SHARE = 0.2

@@ -11,7 +11,7 @@ from mission_control.core.clock import utc_now
 from mission_control.core.words import EvaluationPurpose, RunStatus, ScenarioStatus
 from mission_control.data.agents import AgentVersion
 from mission_control.data.evaluations import Evaluation, ScenarioResult
-from mission_control.integrations.superoptix.protocol import (
+from mission_control_protocol import (
     Model,
 )
 

@@ -27,7 +27,7 @@ from mission_control.integrations.superoptix.language_models import (
     reflection_model,
     task_model,
 )
-from mission_control.integrations.superoptix.protocol import (
+from mission_control_protocol import (
     Budget,
     Model,
 )

@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from mission_control.api.evaluate.schemas import DEFAULT_CONCURRENCY, Concurrency, ModelName
 from mission_control.api.jobs.schemas import ErrorRead
 from mission_control.core.money import Money
-from mission_control.core.words import Level, OptimizerName, RunStatus, Verdict
+from mission_control.core.words import RunStatus, Verdict
+from mission_control_protocol import Level, OptimizerName
 
 
 class OptimizationCreate(BaseModel):

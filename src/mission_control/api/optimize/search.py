@@ -17,10 +17,7 @@ from mission_control.core.batches import in_batches
 from mission_control.core.clock import utc_now
 from mission_control.core.money import as_money
 from mission_control.core.playbook import Demonstration, scenarios_in
-from mission_control.core.words import (
-    OptimizerName,
-    RunStatus,
-)
+from mission_control.core.words import RunStatus
 from mission_control.data.agents import AgentVersion
 from mission_control.data.optimizations import Optimization
 from mission_control.data.unit_of_work import UnitOfWork
@@ -29,15 +26,16 @@ from mission_control.integrations.superoptix.language_models import (
     reflection_model,
     task_model,
 )
-from mission_control.integrations.superoptix.protocol import (
+from mission_control.integrations.superoptix_client import program_of, to_engine
+from mission_control_protocol import (
     Budget,
     Log,
     Optimized,
+    OptimizerName,
     Progressed,
     TrialFinished,
     Usage,
 )
-from mission_control.integrations.superoptix_client import program_of, to_engine
 
 SearchMessage = Log | Progressed | TrialFinished | Optimized
 

@@ -8,7 +8,7 @@ from mission_control.api.optimize.schemas import (
 from mission_control.core.money import as_money
 from mission_control.data.optimizations import Optimization, Trial
 from mission_control.data.unit_of_work import UnitOfWork
-from mission_control.integrations.superoptix.protocol import (
+from mission_control_protocol import (
     TrialFinished,
 )
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from mission_control.integrations.errors import SuperOptiXError
-from mission_control.integrations.superoptix.protocol import ErrorKind, Usage
+from mission_control_protocol import ErrorKind, Usage
 
 UNCHANGED = "Nothing was changed."
 

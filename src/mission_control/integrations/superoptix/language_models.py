@@ -2,7 +2,7 @@
 
 from mission_control.core.playbook import LanguageModel
 from mission_control.core.settings import SANDBOX_MODEL, Settings
-from mission_control.integrations.superoptix.protocol import Model, Price
+from mission_control_protocol import Model, Price
 
 REFLECTION_TEMPERATURE = 1.0
 REFLECTION_MAX_TOKENS = 8_000

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mission_control.integrations.errors import SuperOptiXError
+from mission_control_protocol import VERSION
 
 _PACKAGE = Path("src") / "engine_host"
-_HAS_SUPEROPTIX = (
-    "lib/python*/site-packages/superoptix-*.dist-info",
-    "lib/python*/dist-packages/superoptix-*.dist-info",
-    "Lib/site-packages/superoptix-*.dist-info",
+_PACKAGES = (
+    "lib/python*/site-packages",
+    "lib/python*/dist-packages",
+    "Lib/site-packages",
 )
 
 
@@ -19,16 +20,25 @@ class EngineLocation:
     """Where to look. Everything is looked up when an engine starts, not before.
 
     `superoptix_path` is an environment's folder or its Python; None means the engine's own
-    environment, which `make run` installs. `engine` is the folder of the engine project; None
-    means the one of this repository.
+    environment, which `make run` installs. An environment in which the engine host is installed
+    runs that one; with another, the engine host of this repository is lent to it. `engine` is the
+    folder of an engine project to use in any case.
     """
 
     superoptix_path: Path | None = None
     engine: Path | None = None
 
-    def source(self) -> Path:
-        """The folder to import `engine_host` from. Raises SuperOptiXError of kind `config`."""
-        return self._engine_project() / "src"
+    def sources(self) -> list[Path]:
+        """The folders to import `engine_host` and its protocol from; none if both are installed.
+
+        Raises SuperOptiXError of kind `config`.
+        """
+        if self.engine is None and self.superoptix_path is not None:
+            python = next(_pythons_of(self.superoptix_path.absolute()), None)
+            if python is not None and _has(python, "engine_host"):
+                return []
+        project = self._engine_project()
+        return [project / "src", project.parent / "protocol" / "src"]
 
     def python(self) -> Path:
         """The interpreter to run. Raises SuperOptiXError of kind `config`."""
@@ -40,7 +50,7 @@ class EngineLocation:
                 "SUPEROPTIX_PATH names neither a Python environment nor a Python executable.",
                 "Correct it, or remove it to use the engine that `make run` installs.",
             )
-        if not _has_superoptix(python):
+        if not _has(python, "superoptix"):
             raise _refusal(
                 "SUPEROPTIX_PATH names a Python that does not have SuperOptiX.",
                 "Install superoptix there, or remove the setting to use the engine that"
@@ -48,9 +58,17 @@ class EngineLocation:
             )
         return python
 
+    def of_another_release(self, version: int) -> str:
+        """What is wrong when the engine speaks this version of the protocol."""
+        whose = "the engine" if self.superoptix_path is None else "the engine at SUPEROPTIX_PATH"
+        return (
+            f"{whose} is of another release (it speaks version {version} of the protocol, this"
+            f" Mission Control version {VERSION})"
+        )
+
     def _own_python(self) -> Path:
         python = next(_pythons_of(self._engine_project() / ".venv"), None)
-        if python is None or not _has_superoptix(python):
+        if python is None or not _has(python, "superoptix"):
             raise _refusal(
                 "The engine is not installed.",
                 "`make run` installs it; or let SUPEROPTIX_PATH name an environment that has it.",
@@ -64,7 +82,8 @@ class EngineLocation:
                 return project
         raise _refusal(
             "The engine's source is not beside this installation.",
-            "Run Mission Control from its repository with `make run`.",
+            "Run Mission Control from its repository with `make run`, or let SUPEROPTIX_PATH name an"
+            " environment that has superoptix and engine-host installed.",
         )
 
 
@@ -77,9 +96,9 @@ def _pythons_of(path: Path) -> Iterator[Path]:
             yield path / inside
 
 
-def _has_superoptix(python: Path) -> bool:
+def _has(python: Path, package: str) -> bool:
     prefix = python.parent.parent
-    return any(any(prefix.glob(pattern)) for pattern in _HAS_SUPEROPTIX)
+    return any(any(prefix.glob(f"{packages}/{package}-*.dist-info")) for packages in _PACKAGES)
 
 
 def _refusal(what: str, next_step: str) -> SuperOptiXError:

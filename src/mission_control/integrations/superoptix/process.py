@@ -18,9 +18,10 @@ from mission_control.core.settings import inherited
 from mission_control.integrations.errors import SuperOptiXError
 from mission_control.integrations.superoptix.failures import UNCHANGED, failure
 from mission_control.integrations.superoptix.location import EngineLocation
-from mission_control.integrations.superoptix.protocol import (
+from mission_control_protocol import (
     FROM_ENGINE,
     TO_ENGINE,
+    VERSION,
     Cancel,
     Compiled,
     Doctored,
@@ -165,10 +166,10 @@ class EngineProcess:
             raise self._end_as_error()
 
     async def _start(self) -> None:
-        python, source = self._location.python(), self._location.source()
+        python, sources = self._location.python(), self._location.sources()
         self._home = Path(tempfile.mkdtemp(prefix="mission-control-engine-"))
         try:
-            self._process = await self._spawn(python, source, self._home)
+            self._process = await self._spawn(python, sources, self._home)
         except asyncio.CancelledError:
             self._remove_home()
             raise
@@ -190,7 +191,9 @@ class EngineProcess:
             await self._kill()
             self._remove_home()
 
-    async def _spawn(self, python: Path, source: Path, home: Path) -> asyncio.subprocess.Process:
+    async def _spawn(
+        self, python: Path, sources: list[Path], home: Path
+    ) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
             python,
             "-m",
@@ -200,7 +203,7 @@ class EngineProcess:
             stderr=asyncio.subprocess.PIPE,
             limit=MAX_LINE_BYTES,
             cwd=home,
-            env=_environment(source, home),
+            env=_environment(sources, home),
             start_new_session=True,
             preexec_fn=dies_with_us(signal.SIGKILL),
         )
@@ -225,10 +228,17 @@ class EngineProcess:
 
     def _deliver(self, message: FromEngine) -> None:
         if isinstance(message, Ready):
-            self._ready.set()
+            self._greet(message.protocol)
         elif message.id in self._requests:
             self._requests[message.id].put_nowait(message)
         # Anything else belongs to a request whose consumer has left.
+
+    def _greet(self, version: int) -> None:
+        """An engine of another release is not spoken to: it would misread what it is asked."""
+        if version != VERSION:
+            self._end("config", self._location.of_another_release(version))
+            self._signal_group(signal.SIGKILL)
+        self._ready.set()
 
     async def _mourn(self, process: asyncio.subprocess.Process) -> None:
         """Its output ended: find out how it died, and let nothing of it survive."""
@@ -329,14 +339,14 @@ class EngineProcess:
             shutil.rmtree(self._home, ignore_errors=True)
 
 
-def _environment(source: Path, home: Path) -> dict[str, str]:
+def _environment(sources: list[Path], home: Path) -> dict[str, str]:
     """All that the engine may see of our environment: no key, no address, no setting of ours."""
     return {
         "LANG": "C.UTF-8",
         **inherited("PATH", "LANG", *_CERTIFICATES),
         "HOME": str(home),
         "TMPDIR": str(home),
-        "PYTHONPATH": str(source),
+        **({"PYTHONPATH": os.pathsep.join(map(str, sources))} if sources else {}),
         "PYTHONUTF8": "1",
         # A resumed search must walk through sets in the same order as before.
         "PYTHONHASHSEED": "0",

@@ -11,7 +11,7 @@ from mission_control.api.optimize.schemas import (
     OptimizationDetail,
     OptimizationRead,
 )
-from mission_control.core.words import JobKind, Level, OptimizerName, RunStatus, Verdict
+from mission_control.core.words import JobKind, RunStatus, Verdict
 from mission_control.ui.clients import api_client
 from mission_control.ui.components import badges, figures, frame
 from mission_control.ui.components.deploying import (
@@ -25,6 +25,7 @@ from mission_control.ui.components.prompt_diff import prompt_diff
 from mission_control.ui.components.refusals import refusals_shown
 from mission_control.ui.components.tables import choose_row, show_rows
 from mission_control.ui.components.verdict_card import verdict_card
+from mission_control_protocol import Level, OptimizerName
 
 ENDED = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED})
 

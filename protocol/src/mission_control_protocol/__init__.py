@@ -1,0 +1,95 @@
+"""The messages between Mission Control and its engine: a closed list, used by both sides.
+
+One JSON object per line, UTF-8. Every message carries the `id` of the request that it belongs to.
+"""
+
+from mission_control_protocol.from_engine import (
+    FROM_ENGINE,
+    Compiled,
+    Doctored,
+    Evaluated,
+    Failed,
+    FromEngine,
+    Log,
+    MarketplaceListed,
+    Optimized,
+    OptimizerAbility,
+    Progressed,
+    Ran,
+    Ready,
+    ScenarioFinished,
+    TrialFinished,
+)
+from mission_control_protocol.parts import (
+    Check,
+    CheckKind,
+    CheckResult,
+    Demonstration,
+    ErrorKind,
+    Level,
+    Model,
+    OptimizerName,
+    Price,
+    Program,
+    Scenario,
+    StopReason,
+    Usage,
+)
+from mission_control_protocol.to_engine import (
+    TO_ENGINE,
+    Budget,
+    Cancel,
+    Compile,
+    Doctor,
+    Evaluate,
+    Marketplace,
+    Optimize,
+    Run,
+    ToEngine,
+)
+
+# Counted up by every change to a message. The engine states it first, and a console of another
+# version refuses it.
+VERSION = 1
+
+__all__ = [
+    "FROM_ENGINE",
+    "TO_ENGINE",
+    "VERSION",
+    "Budget",
+    "Cancel",
+    "Check",
+    "CheckKind",
+    "CheckResult",
+    "Compile",
+    "Compiled",
+    "Demonstration",
+    "Doctor",
+    "Doctored",
+    "ErrorKind",
+    "Evaluate",
+    "Evaluated",
+    "Failed",
+    "FromEngine",
+    "Level",
+    "Log",
+    "Marketplace",
+    "MarketplaceListed",
+    "Model",
+    "Optimize",
+    "Optimized",
+    "OptimizerAbility",
+    "OptimizerName",
+    "Price",
+    "Program",
+    "Progressed",
+    "Ran",
+    "Ready",
+    "Run",
+    "Scenario",
+    "ScenarioFinished",
+    "StopReason",
+    "ToEngine",
+    "TrialFinished",
+    "Usage",
+]
