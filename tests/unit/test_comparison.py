@@ -197,6 +197,15 @@ class TestUnmeasured:
         assert withheld.scenarios_needed is None
         assert "measure them again" in withheld.sentence
 
+    def test_eight_measured_of_twenty_eight_prove_nothing(self) -> None:
+        """The unmeasured could turn the sign: then the size of the difference is no evidence."""
+        lost: Outcomes = (None, None, None)
+        result = comparison((8, FAILED, PASSED), (20, lost, lost))
+        assert result.scenarios == 8
+        assert result.p_value == pytest.approx(2 / 2**8)
+        assert result.verdict == "not_enough_data"
+        assert "might undo it" in result.sentence
+
     def test_nothing_measured(self) -> None:
         result = comparison((8, PASSED, ERRORED))
         assert result.verdict == "not_enough_data"
@@ -205,6 +214,72 @@ class TestUnmeasured:
 
     def test_nothing_at_all(self) -> None:
         assert compare([], []).verdict == "not_enough_data"
+
+
+class TestReadings:
+    """The i-th reading of one test split must reach p < 0.05 / (i (i + 1))."""
+
+    @pytest.mark.parametrize(("reading", "fewest"), [(None, 6), (1, 7), (2, 8), (3, 9), (10, 13)])
+    def test_each_needs_more_than_the_one_before(self, reading: int | None, fewest: int) -> None:
+        for scenarios, verdict in ((fewest - 1, "not_enough_data"), (fewest, "better")):
+            before, after = arm(*[FAILED] * scenarios), arm(*[PASSED] * scenarios)
+            assert compare(before, after, reading=reading).verdict == verdict
+
+    def test_the_verdict_says_which_reading_it_was_and_what_it_needed(self) -> None:
+        before, after = arm(*[FAILED] * 8), arm(*[PASSED] * 8)
+        result = compare(before, after, reading=3)
+        assert (result.reading, result.level) == (3, pytest.approx(0.05 / 12))
+        assert "reading 3 of this test split, which needs p < 0.0042" in result.sentence
+        assert "fewer than 9 scenarios" in result.sentence
+
+    def test_what_would_have_done_at_first_is_named_as_such(self) -> None:
+        before, after = [FAILED] * 9 + [PASSED], [PASSED] * 9 + [FAILED]
+        first, third = (compare(arm(*before), arm(*after), reading=each) for each in (1, 3))
+        assert first.verdict == "better"
+        assert third.verdict == "not_enough_data"
+        assert "does not reach p < 0.0042" in third.sentence
+        assert third.scenarios_needed is not None
+
+    def test_a_loss_needs_the_same(self) -> None:
+        before, after = arm(*[PASSED] * 8), arm(*[FAILED] * 8)
+        assert compare(before, after, reading=2).verdict == "worse"
+        assert compare(before, after, reading=3).verdict == "not_enough_data"
+
+
+class TestCopiesAndLeaks:
+    def test_one_question_eight_times_is_one_observation(self) -> None:
+        before, after = arm(*[FAILED] * 8), arm(*[PASSED] * 8)
+        everything = tuple(score.scenario_id for score in before)
+        result = compare(before, after, copies=[everything])
+        assert result.verdict == "not_enough_data"
+        assert result.scenarios == 1
+        assert result.copies == (everything,)
+        assert result.fixed == everything
+        assert "copies count once: 8 scenarios ask 1 question" in result.sentence
+
+    def test_copies_weigh_as_one_among_others(self) -> None:
+        before = arm(*[FAILED] * 8, **{f"copy{i}": PASSED for i in range(20)})
+        after = arm(*[PASSED] * 8, **{f"copy{i}": FAILED for i in range(20)})
+        copies = [tuple(f"copy{i}" for i in range(20))]
+        result = compare(before, after, copies=copies)
+        assert result.scenarios == 9
+        assert result.difference == pytest.approx(7 / 9, abs=1e-6)
+        assert result.verdict == "better"
+        assert compare(before, after).verdict == "worse"
+
+    def test_copies_that_did_not_run_change_nothing(self) -> None:
+        before, after = arm(*[FAILED] * 8), arm(*[PASSED] * 8)
+        assert compare(before, after, copies=[("s000", "elsewhere")]) == compare(before, after)
+
+    def test_what_leaked_is_named_and_said(self) -> None:
+        result = compare(arm(*[FAILED] * 8), arm(*[PASSED] * 8), leaked=("seen",))
+        assert result.leaked == ("seen",)
+        assert "1 test scenario left out, since the search has seen its question" in result.sentence
+
+    def test_nothing_but_leaks_is_no_verdict(self) -> None:
+        result = compare([], [], leaked=("a", "b"))
+        assert result.verdict == "not_enough_data"
+        assert "2 test scenarios left out" in result.sentence
 
 
 class TestFlips:

@@ -11,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mission_control.core.paired_statistics import (
-    FEWEST_SCENARIOS,
     LEVEL,
     PairedDifferences,
     bootstrap_interval,
     chances_of_sum,
+    fewest_scenarios,
+    level_of_reading,
     scenarios_to_show,
     sign_flip_p_value,
 )
@@ -86,9 +87,15 @@ class TestSignFlipPValue:
             better = [*steps[:i], steps[i] + 1, *steps[i + 1 :]]
             assert sign_flip_p_value(differences(better)) <= before + 1e-12
 
-    def test_fewest_scenarios_is_the_first_size_that_can_be_significant(self) -> None:
-        can = [sign_flip_p_value(flips(fixed=n, broken=0)) < LEVEL for n in range(1, 9)]
-        assert can.index(True) + 1 == FEWEST_SCENARIOS
+    @pytest.mark.parametrize("level", [LEVEL, *map(level_of_reading, range(1, 30))])
+    def test_fewest_scenarios_is_the_first_size_that_can_be_significant(self, level: float) -> None:
+        can = [sign_flip_p_value(flips(fixed=n, broken=0)) < level for n in range(1, 20)]
+        assert can.index(True) + 1 == fewest_scenarios(level)
+
+    def test_the_levels_of_all_readings_add_up_to_the_level_of_one_verdict(self) -> None:
+        levels = [level_of_reading(reading) for reading in range(1, 10_001)]
+        assert levels[:3] == pytest.approx([0.05 / 2, 0.05 / 6, 0.05 / 12])
+        assert sum(levels) == pytest.approx(LEVEL * (1 - 1 / 10_001))
 
 
 class TestChancesOfSum:
@@ -207,7 +214,7 @@ class TestScenariosToShow:
         assert scenarios_to_show(0.10, mean_square=0.30) == 234
 
     def test_is_never_fewer_than_can_be_significant(self) -> None:
-        assert scenarios_to_show(1.0, mean_square=1.0) == FEWEST_SCENARIOS
+        assert scenarios_to_show(1.0, mean_square=1.0) == fewest_scenarios(LEVEL)
 
     @given(st.floats(0.01, 0.5), st.floats(0.01, 0.5), st.floats(0.25, 1))
     def test_smaller_differences_need_more(

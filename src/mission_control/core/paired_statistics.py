@@ -16,10 +16,22 @@ from numpy.typing import NDArray
 
 LEVEL = 0.05
 POWER = 0.80
-FEWEST_SCENARIOS = 6  # six differences of one sign give p = 0.031, five give 0.063
 
-_Z_LEVEL = NormalDist().inv_cdf(1 - LEVEL / 2)
 _Z_POWER = NormalDist().inv_cdf(POWER)
+
+
+def level_of_reading(reading: int) -> float:
+    """What p the i-th reading of one test split must stay below: 0.05 / (i (i + 1)).
+
+    The levels of all readings add up to 0.05, so however often one looks, the chance of ever
+    calling a useless candidate better stays below 5 %.
+    """
+    return LEVEL / (reading * (reading + 1))
+
+
+def fewest_scenarios(level: float) -> int:
+    """With fewer, no outcome reaches the level: n differences of one sign give p = 2 / 2**n."""
+    return math.floor(1 - math.log2(level)) + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +113,14 @@ def chances_of_sum(population: NDArray[np.float64], draws: int) -> NDArray[np.fl
     return np.fft.irfft(transform**draws, padded)[:length].clip(0)
 
 
-def scenarios_to_show(difference: float, *, mean_square: float) -> int:
-    """How many scenarios show a true `difference` (not zero) with 80 % power at the 5 % level.
+def scenarios_to_show(difference: float, *, mean_square: float, level: float = LEVEL) -> int:
+    """How many scenarios show a true `difference` (not zero) with 80 % power at the level.
 
     Connor's formula for the paired test: the noise of one scenario is its mean squared difference,
     less the square of the mean once the difference is there.
     """
+    z_level = NormalDist().inv_cdf(1 - level / 2)
     without = math.sqrt(mean_square)
     with_it = math.sqrt(max(0.0, mean_square - difference**2))
-    needed = ((_Z_LEVEL * without + _Z_POWER * with_it) / difference) ** 2
-    return max(FEWEST_SCENARIOS, math.ceil(needed))
+    needed = ((z_level * without + _Z_POWER * with_it) / difference) ** 2
+    return max(fewest_scenarios(level), math.ceil(needed))
