@@ -10,10 +10,12 @@ from mission_control_protocol import (
     Budget,
     Cancel,
     Check,
+    Evaluated,
     Failed,
     Optimize,
     Optimized,
     Progressed,
+    Scenario,
     TrialFinished,
 )
 from tests.engine.harness import (
@@ -158,6 +160,65 @@ def test_only_declared_fields_and_no_test_scenario_reach_the_reflection(
         or 'conveyed: "One two three"' in text
         for text in asked
     )
+
+
+# ------------------------------------------------------------------ as an evaluation would score
+
+
+def twins(split: str) -> list[Scenario]:
+    """The same questions and expected texts twice, each time with checks that exclude the other."""
+    said = "It is forty nine dollars a month"
+    never = Check(kind="excludes", values=["forty nine"])
+    return [
+        each
+        for number in range(3)
+        for question in [f"{split}: what does plan {number} cost?"]
+        for each in (
+            scenario(f"{split}_never_{number}", question, said, never),
+            scenario(f"{split}_always_{number}", question, said, contains("forty nine dollars")),
+        )
+    ]
+
+
+def knows_the_rule(text: str, name: str) -> str | int:
+    """Answers right once the prompt holds the rule, which every reflection proposes."""
+    if "new_instruction" in text or "new instruction" in text:
+        return '{"new_instruction": "Answer in one sentence. RULE-PRICE"}'
+    return reply("It is forty nine dollars a month" if "RULE-PRICE" in text else "I see.")
+
+
+@pytest.mark.parametrize("optimizer", ["GEPA", *OTHERS])
+@pytest.mark.parametrize("shared", [False, True], ids=["own questions", "across splits"])
+def test_scenarios_that_differ_in_their_checks_alone_are_scored_apart(
+    host: Engine, own: Path, model_server: str, optimizer: str, shared: bool
+) -> None:
+    """Whatever is answered, one of two twins fails: no search may find more than a half."""
+    train, validation = twins("train"), twins("train" if shared else "validation")
+    if shared:  # the same questions on both sides, of which train asks only one half
+        train = [each for each in train if "always" in each.id]
+    with ScriptedModel(knows_the_rule) as scripted:
+        trials, answer = optimize(
+            host,
+            scripted.url,
+            own,
+            optimizer=optimizer,
+            train=train,
+            validation=validation,
+            # The script knows how GEPA asks for a prompt; the stand-in knows how all of them do.
+            reflection_model=reflection(scripted.url if optimizer == "GEPA" else model_server),
+            budget=Budget(metric_calls=80),
+        )
+        optimized = expect(Optimized, answer)
+        assert optimized.stop_reason != "perfect"
+        assert optimized.best_validation_score == 0.5
+        scored = [each for each in trials.values() if each.validation_score is not None]
+        for trial in scored:
+            candidate = program().model_copy(
+                update={"prompt": trial.prompt, "demonstrations": trial.demonstrations}
+            )
+            finished, _ = evaluate(host, scripted.url, validation, program=candidate)
+            rate = sum(each.status == "passed" for each in finished) / len(finished)
+            assert trial.validation_score == rate == 0.5
 
 
 # ------------------------------------------------------------------ kill -9
@@ -326,6 +387,28 @@ def test_a_model_that_fails_too_often_makes_no_scores(
     failed = expect(Failed, answer)
     assert failed.kind == "unreliable"
     assert "model calls failed" in failed.detail
+
+
+def test_a_model_that_fails_half_of_the_time_is_unreliable_from_the_preflight_on(
+    host: Engine, own: Path
+) -> None:
+    """As an evaluation of it is: the first question may be among those it cannot answer."""
+
+    def script(text: str, name: str) -> str | int:
+        if "with the single word" in text:
+            return 503
+        return 503 if "?" in text and len(text) % 2 else bland(text, name)
+
+    says = ["How much is it?", "Who are you?", "Is it long?", "What now?"]
+    few = [
+        scenario(f"s{at}", each + " " * (at % 2), "x", contains("x"))
+        for at, each in enumerate(says)
+    ]
+    with ScriptedModel(script) as half:
+        _, answer = optimize(host, half.url, own, train=few, validation=few)
+        _, evaluated = evaluate(host, half.url, few, preflight=True)
+    assert expect(Failed, answer).kind == "unreliable"
+    assert isinstance(evaluated, Evaluated)
 
 
 @pytest.mark.parametrize(

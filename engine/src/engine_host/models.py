@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Any, Literal, cast
 
@@ -120,19 +121,46 @@ def _versioned(base_url: str) -> str:
     return base if re.search(r"/v\d+\w*$", base) else base + "/v1"
 
 
+_PREFLIGHT = (
+    "Reply with the single word: ready",
+    "Please reply with one word: ready",
+    "Say the word: ready",
+)
+_MAY_ANSWER_ANOTHER = "server"
+
+
 def preflight(model: Model, meter: Meter, *, name: str, must_be_priced: bool) -> None:
-    """One cheap call, so that a model that cannot work is told in a second, not after 400 zero scores."""
+    """One cheap call, so that a model that cannot work is told in a second, not after 400 zero scores.
+
+    A server that fails is asked two more questions: a model that answers some of them is not dead.
+    How much of it can be measured is then counted, and too little ends as `unreliable`.
+    """
     lm = MeteredLM(model, "preflight", meter)
     limits = {} if _REASONING.search(model.name) else {"max_tokens": 16}
-    try:
-        lm("Reply with the single word: ready", **limits)
-    except Exception as error:
+    failures = list(_failures(lm, limits))
+    if len(failures) == len(_PREFLIGHT) or (
+        failures and kind_of(failures[-1]) != _MAY_ANSWER_ANOTHER
+    ):
         raise EngineFailure(
-            kind_of(error), f"The {name} {model.name} cannot be used: {cleaned(error)}"
-        ) from error
+            kind_of(failures[-1]),
+            f"The {name} {model.name} cannot be used: {cleaned(failures[-1])}",
+        ) from failures[-1]
     if must_be_priced and meter.total().cost_usd is None:
         raise EngineFailure(
             "config",
             f"The {name} {model.name} has no known price, so a limit in USD cannot be kept. "
             "Enter its price, or limit the run by calls or minutes.",
         )
+
+
+def _failures(lm: MeteredLM, limits: dict[str, int]) -> Iterator[Exception]:
+    """Why questions were not answered, up to the first answer or a refusal that will not change."""
+    for question in _PREFLIGHT:
+        try:
+            lm(question, **limits)
+        except Exception as error:  # noqa: BLE001 - whatever a vendor's client raises
+            yield error
+            if kind_of(error) != _MAY_ANSWER_ANOTHER:
+                return
+        else:
+            return

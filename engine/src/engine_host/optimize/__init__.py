@@ -27,7 +27,6 @@ _OPTIMIZERS: dict[str, Optimizer] = {
 }
 _REASONS = frozenset(cast("tuple[str, ...]", get_args(StopReason)))
 _TOO_MANY = 0.2
-_ENOUGH = 10
 
 
 def answer(request: Optimize, reply: Reply) -> None:
@@ -140,7 +139,7 @@ def _require_reliable(outcomes: list[Outcome]) -> None:
         raise EngineFailure(
             "budget", "The money was spent before the starting prompt could be measured."
         )
-    if len(outcomes) >= _ENOUGH and len(failed) > _TOO_MANY * len(outcomes):
+    if len(failed) > _TOO_MANY * len(outcomes):
         raise EngineFailure(
             "unreliable",
             f"{len(failed)} of {len(outcomes)} validation scenarios could not be measured, "

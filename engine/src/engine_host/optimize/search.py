@@ -32,6 +32,7 @@ from mission_control_protocol import (
 Phase = Literal["preparing", "baseline", "searching", "finishing"]
 _SECONDS_BETWEEN_REPORTS = 0.25
 PERFECT = 1.0 - 1e-9
+_SCENARIO = "_scenario"
 
 
 @dataclass
@@ -52,8 +53,6 @@ class Search:
     stopped_by: StopReason = "finished"
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _reported: float = 0.0
-    _by_example: dict[str, Scenario] = field(default_factory=dict[str, Scenario])
-
     _verdicts: dict[str, Verdict] = field(default_factory=dict[str, Verdict])
 
     # ------------------------------------------------------------------ the budget
@@ -87,19 +86,24 @@ class Search:
         inputs = self.prepared.arguments(scenario.input)
         expected = {field_name(name): value for name, value in scenario.expected.items()}
         labels = {name: value for name, value in expected.items() if name in outputs}
-        self._by_example[identity(inputs, labels)] = scenario
-        return dspy.Example({**inputs, **labels}).with_inputs(*inputs)
+        example = ScenarioExample({**inputs, **labels}).with_inputs(*inputs)
+        vars(example)[_SCENARIO] = scenario  # set as an attribute, it would become a field
+        return example
 
     def judge(self, example: dspy.Example, prediction: Any, *, again: bool = False) -> Verdict:
-        """Score one answer; `again` asks for the verdict that was given on it before."""
-        question = identity(example.inputs().toDict(), example.labels().toDict())
+        """Score one answer by the checks of its own scenario, as an evaluation would.
+
+        `again` asks for the verdict that was given on it before.
+        """
+        scenario = scenario_of(example)
         output = output_of(prediction, tuple(item.name for item in self.prepared.outputs))
-        known = self._verdicts.get(question + identity(output, {}))
+        answer = identity(output, {"scenario": scenario.id})
+        known = self._verdicts.get(answer)
         if again and known is not None:
             return known
         self.count_metric_call()
-        verdict = self.bench.scorer.score(self._by_example[question], output)
-        self._verdicts[question + identity(output, {})] = verdict
+        verdict = self.bench.scorer.score(scenario, output)
+        self._verdicts[answer] = verdict
         return verdict
 
     def metric(self, example: dspy.Example, prediction: Any, trace: Any = None) -> float | bool:
@@ -230,6 +234,26 @@ class Search:
             ],
         ]
         return hashlib.sha256(identity({}, {"asked": asked}).encode()).hexdigest()
+
+
+class ScenarioExample(dspy.Example):
+    """An example that keeps its scenario, also in its copies.
+
+    Scenarios may ask the same and expect the same, and yet be checked differently. So an example
+    cannot be told by its fields.
+    """
+
+    def __init__(self, base: Any = None, **fields: Any) -> None:
+        super().__init__(base, **fields)
+        if isinstance(base, ScenarioExample):
+            vars(self)[_SCENARIO] = vars(base).get(_SCENARIO)
+
+
+def scenario_of(example: dspy.Example) -> Scenario:
+    scenario = vars(example).get(_SCENARIO)
+    if scenario is None:
+        raise EngineFailure("internal", "The optimizer asked to score an example of its own.")
+    return scenario
 
 
 Optimizer = Callable[[Search], None]
