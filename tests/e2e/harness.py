@@ -17,9 +17,9 @@ import httpx2
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
 
+from mission_control.core.part_states import last_state
 from mission_control.core.settings import Settings
 from mission_control.data.event_streams import FIRST_ID, EventStreams, open_redis
-from mission_control.supervisor.state import last_state
 from tests.services import REPOSITORY, free_ports_in_a_row
 
 COMMAND = (sys.executable, "-m", "mission_control.supervisor")

@@ -15,11 +15,12 @@ from pathlib import Path
 
 import pytest
 
+from mission_control.core.part_states import last_state, running_state
 from mission_control.core.settings import Settings
 from mission_control.supervisor.errors import PortTakenError
 from mission_control.supervisor.keeper import Patience
+from mission_control.supervisor.lock import sole_supervisor
 from mission_control.supervisor.parts import Part, with_free_redis_port
-from mission_control.supervisor.state import last_state, running_state, sole_supervisor
 from mission_control.supervisor.supervise import (
     Supervisor,
     end_leftovers,
@@ -289,8 +290,8 @@ ORPHANING = """
 import asyncio, sys
 from pathlib import Path
 from mission_control.supervisor.parts import Part
+from mission_control.supervisor.lock import sole_supervisor
 from mission_control.supervisor.supervise import Supervisor
-from mission_control.supervisor.state import sole_supervisor
 from mission_control.supervisor.terminal import Terminal
 
 async def main(data_dir, *scripts):

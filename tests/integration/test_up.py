@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mission_control.supervisor.state import SupervisorState, last_state, running_state
+from mission_control.core.part_states import SupervisorState, last_state, running_state
 from tests.services import free_ports_in_a_row
 
 START_SECONDS = 60

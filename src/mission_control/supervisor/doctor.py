@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 import mission_control
 from mission_control.core.encryption import KEY_FILE, Vault
 from mission_control.core.errors import MissionControlError
+from mission_control.core.part_states import SupervisorState, running_state
 from mission_control.core.settings import Settings
 from mission_control.data.engine import create_engine
 from mission_control.data.migrate import newest_revision, revision_of
@@ -30,7 +31,6 @@ from mission_control.integrations.vapi_client import VAPIClient, open_vapi
 from mission_control.supervisor.embedded_redis import find_server
 from mission_control.supervisor.parts import parts_for, port_is_free
 from mission_control.supervisor.readiness import answers_redis
-from mission_control.supervisor.state import SupervisorState, running_state
 
 CHECK_SECONDS = 5.0
 ENGINE_SECONDS = 30.0  # a new process that imports DSPy and SuperOptiX

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mission_control.core.clock import utc_now
+from mission_control.core.part_states import PartState, PartStatus
 from mission_control.supervisor.errors import PartFailedError
 from mission_control.supervisor.parts import Part
 from mission_control.supervisor.processes import Child, signal_group, spawn
-from mission_control.supervisor.state import PartState, PartStatus
 from mission_control.supervisor.terminal import LogFile, Terminal, worth_showing
 
 LOOK_EVERY_SECONDS = 0.05

@@ -12,22 +12,17 @@ from urllib.parse import urlsplit
 from mission_control.core.clock import utc_now
 from mission_control.core.encryption import Vault
 from mission_control.core.errors import MissionControlError
+from mission_control.core.part_states import PartState, SupervisorState, last_state, write_state
 from mission_control.core.settings import Settings
 from mission_control.integrations.errors import SuperOptiXError
 from mission_control.integrations.superoptix_client import open_superoptix
 from mission_control.supervisor.embedded_redis import prepare_socket_directory
 from mission_control.supervisor.errors import PortTakenError, RedisUnreachableError
 from mission_control.supervisor.keeper import Keeper, Patience
+from mission_control.supervisor.lock import sole_supervisor
 from mission_control.supervisor.parts import Part, parts_for, port_is_free, with_free_redis_port
 from mission_control.supervisor.processes import runs, signal_group
 from mission_control.supervisor.readiness import answers_redis
-from mission_control.supervisor.state import (
-    PartState,
-    SupervisorState,
-    last_state,
-    sole_supervisor,
-    write_state,
-)
 from mission_control.supervisor.terminal import Terminal
 
 REFUSED = 2  # exit code: nothing was started
