@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from mission_control.core.clock import utc_now
+from mission_control.core.part_states import PartState, SupervisorState, write_state
 from mission_control.core.settings import Settings
 from mission_control.data.migrate import downgrade
 from mission_control.supervisor.doctor import Finding, examine
+from mission_control.supervisor.lock import sole_supervisor
 from tests.services import free_port, free_ports_in_a_row
 
 HIDDEN = "sk-very-secret-0123456789"
@@ -65,6 +68,33 @@ async def test_a_secret_key_that_is_none_is_a_problem(tmp_path: Path) -> None:
 
     assert key.state == "problem"
     assert "MC_SECRET_KEY is not a Fernet key" in key.sentence
+
+
+async def test_a_webhook_secret_that_the_stand_in_makes_useless_is_a_warning(
+    tmp_path: Path, vapi_server: str
+) -> None:
+    useless = settings_for(tmp_path, vapi_webhook_secret=HIDDEN)
+    of_use = settings_for(tmp_path, vapi_webhook_secret=HIDDEN, vapi_api_key=HIDDEN)
+    own_stand_in = settings_for(tmp_path, vapi_webhook_secret=HIDDEN, vapi_base_url=vapi_server)
+
+    found = await finding("settings", useless)
+
+    assert found.state == "warning"
+    assert "VAPI_WEBHOOK_SECRET is not used" in found.sentence
+    assert (await finding("settings", of_use)).state == "ok"
+    assert (await finding("settings", own_stand_in)).state == "ok"
+
+
+async def test_a_part_that_keeps_ending_is_a_problem(tmp_path: Path) -> None:
+    beat = PartState(name="beat", status="ready", ends_in_a_row=4, restarts=4, last_exit_code=-9)
+    with sole_supervisor(tmp_path):
+        state = SupervisorState(pid=1, started_at=utc_now(), parts=[beat])
+        write_state(tmp_path, state)
+
+        processes = await finding("processes", settings_for(tmp_path))
+
+    assert processes.state == "problem"
+    assert processes.sentence == "beat keeps ending (4 times in a row, signal SIGKILL)."
 
 
 async def test_a_migrated_database_is_fine_and_an_older_one_is_not(

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from mission_control.core.part_states import last_state, running_state
+from mission_control.core.part_states import CRASH_LOOP, last_state, running_state
 from mission_control.core.settings import Settings
 from mission_control.supervisor.errors import PortTakenError
 from mission_control.supervisor.keeper import Patience
@@ -33,13 +33,20 @@ from tests.services import REPOSITORY, free_port, free_ports_in_a_row
 IMPATIENT = Patience(first_seconds=0.1, longest_seconds=0.4, calm_seconds=30, starts_of_essential=2)
 
 
+async def at_once(_pid: int) -> bool:
+    return True
+
+
 def shell(name: str, script: str, **options: object) -> Part:
+    """A part that is ready with its first breath, unless `ready` says otherwise."""
     defaults: dict[str, object] = {"environment": {"PATH": os.defpath}, "grace_seconds": 1.0}
+    if "runs_once" not in options:
+        defaults["ready"] = at_once
     return Part(name=name, command=("/bin/sh", "-c", script), **(defaults | options))  # type: ignore[arg-type]
 
 
 def appears(path: Path) -> Callable[[], object]:
-    async def probe() -> bool:
+    async def probe(_pid: int) -> bool:
         return path.exists()
 
     return probe
@@ -75,10 +82,14 @@ class Watched:
 
 
 @asynccontextmanager
-async def supervising(data_dir: Path, *parts: Part) -> AsyncIterator[Watched]:
+async def supervising(
+    data_dir: Path, *parts: Part, patience: Patience = IMPATIENT
+) -> AsyncIterator[Watched]:
     said = io.StringIO()
-    supervisor = Supervisor(parts, data_dir=data_dir, terminal=Terminal(said), patience=IMPATIENT)
+    supervisor = Supervisor(parts, data_dir=data_dir, terminal=Terminal(said), patience=patience)
     watched = Watched(supervisor, data_dir, said)
+    # Before it listens to signals, ours would end the tests.
+    await watched.until(lambda: last_state(data_dir) is not None or watched.task.done())
     try:
         yield watched
     finally:
@@ -130,6 +141,57 @@ async def test_a_crashed_part_is_started_again_after_growing_pauses(tmp_path: Pa
         said = watched.said.getvalue()
         assert "crashing      ended with exit code 3; starts again in 0.1 s" in said
         assert "crashing      the reason" in said
+
+
+async def test_a_part_that_dies_at_once_is_never_called_ready(tmp_path: Path) -> None:
+    """What another life of it has left behind proves nothing: the scheduler was once taken for ready."""
+    proof = tmp_path / "proof"
+    proof.write_text("1")
+
+    async def has_proved_itself(pid: int) -> bool:
+        return proof.read_text().strip() == str(pid)
+
+    dying = shell(
+        "dying", f"exit 1; echo $$ > {proof}",
+        ready=has_proved_itself, without_it="nothing scheduled happens",
+    )  # fmt: skip
+    async with supervising(tmp_path, dying) as watched:
+        await watched.until(lambda: watched.part("dying").ends_in_a_row >= CRASH_LOOP)
+        part, said = watched.part("dying"), " ".join(watched.said.getvalue().split())
+
+        assert part.keeps_ending
+        assert part.trouble is not None
+        assert "dying keeps ending (" in part.trouble
+        assert part.ready_after_seconds is None
+        assert not watched.all_ready.is_set()
+        assert "dying ready in" not in said
+        assert "dying keeps ending (3 times in a row, exit code 1)." in said
+        assert "Meanwhile nothing scheduled happens." in said
+
+
+async def test_a_part_that_answers_and_dies_again_and_again_is_in_trouble_though_it_is_up(
+    tmp_path: Path,
+) -> None:
+    async with supervising(tmp_path, shell("flapping", "sleep 0.05; exit 4")) as watched:
+        await watched.until(
+            lambda: (
+                watched.part("flapping").ends_in_a_row >= CRASH_LOOP
+                and watched.part("flapping").status == "ready"
+            )
+        )
+        assert watched.part("flapping").is_running is False
+
+
+async def test_a_part_that_lives_calmly_has_its_ends_forgiven(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    script = f"echo x >> {runs}; test $(wc -l < {runs}) -gt 3 && exec sleep 60; exit 1"
+    calm = Patience(first_seconds=0.05, longest_seconds=0.1, calm_seconds=0.5)
+    async with supervising(tmp_path, shell("shaky", script), patience=calm) as watched:
+        await watched.until(lambda: watched.part("shaky").ends_in_a_row == 3)
+        await watched.until(lambda: watched.part("shaky").ends_in_a_row == 0)
+
+        assert watched.part("shaky").trouble is None
+        assert watched.part("shaky").restarts == 3
 
 
 async def test_a_killed_part_comes_back_with_a_new_process(tmp_path: Path) -> None:
@@ -295,7 +357,12 @@ from mission_control.supervisor.supervise import Supervisor
 from mission_control.supervisor.terminal import Terminal
 
 async def main(data_dir, *scripts):
-    parts = [Part(name=f"p{n}", command=("/bin/sh", "-c", s)) for n, s in enumerate(scripts)]
+    async def at_once(pid):
+        return True
+    parts = [
+        Part(name=f"p{n}", command=("/bin/sh", "-c", s), ready=at_once)
+        for n, s in enumerate(scripts)
+    ]
     with sole_supervisor(data_dir):
         supervisor = Supervisor(parts, data_dir=data_dir, terminal=Terminal())
         await supervisor.run(lambda: asyncio.sleep(0, (data_dir / "all-ready").touch()))
@@ -389,6 +456,24 @@ async def test_a_taken_port_is_named_with_its_setting_before_anything_starts(
     assert f"Port {port} for console is taken." in said
     assert "set MC_UI_PORT" in said
     assert not (tmp_path / "logs").exists()
+
+
+async def test_a_setting_that_has_no_effect_is_said_before_anything_starts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket() as busy:  # so that nothing starts
+        busy.bind(("127.0.0.1", 0))
+        busy.listen()
+        settings = settings_for(
+            tmp_path,
+            mc_ui_port=busy.getsockname()[1],
+            vapi_webhook_secret="hunter2",  # noqa: S106
+        )
+        assert await run(settings) == 2
+
+    said = " ".join(capsys.readouterr().out.split())
+    assert "VAPI_WEBHOOK_SECRET is not used: without VAPI_API_KEY the stand-in" in said
+    assert "hunter2" not in said
 
 
 def test_a_port_that_was_used_a_moment_ago_is_free() -> None:
@@ -489,6 +574,15 @@ def test_a_database_that_is_away_is_said_in_one_line(tmp_path: Path) -> None:
     assert len(told.stderr.splitlines()) == 1
     assert "Connection refused" in told.stderr
     assert "hunter2" not in told.stderr
+
+
+def test_an_empty_key_address_or_model_means_unset() -> None:
+    may_be_empty = [name for name, field in Settings.model_fields.items() if field.default is None]
+    assert {"mc_embedding_model", "mc_judge_model", "vapi_api_key"} <= {*may_be_empty}
+
+    found = Settings(_env_file=None, **dict.fromkeys(may_be_empty, ""))  # type: ignore[call-arg,arg-type]
+
+    assert {name for name in may_be_empty if getattr(found, name) is not None} == set()
 
 
 def test_port_zero_becomes_a_free_port_that_the_parts_are_told(tmp_path: Path) -> None:

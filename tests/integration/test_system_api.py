@@ -1,12 +1,18 @@
 """The system's own state, with parts that are there and parts that are not."""
 
+from typing import Any
+
 import httpx2
 import pytest
 from asgi_lifespan import LifespanManager
 
 from mission_control.api.app import create_app
 from mission_control.api.resources import Resources, build_resources
+from mission_control.core.clock import utc_now
+from mission_control.core.part_states import PartState, SupervisorState, write_state
 from mission_control.core.settings import Settings
+from mission_control.data.heartbeats import Heartbeat, HeartbeatWriter
+from mission_control.supervisor.lock import sole_supervisor
 
 NOWHERE = "http://127.0.0.1:9/v1"
 
@@ -19,6 +25,48 @@ async def test_every_part_says_how_it_is(client: httpx2.AsyncClient, resources: 
     assert states["model"] == states["vapi"] == "ok"
     assert states["workers"] == "degraded"  # the test does the worker's part
     assert status["state"] == "degraded"
+
+
+async def component(client: httpx2.AsyncClient, name: str) -> dict[str, Any] | None:
+    parts = (await client.get("/api/system/status")).json()["components"]
+    return next((part for part in parts if part["name"] == name), None)
+
+
+async def test_a_part_of_up_that_keeps_ending_is_no_health(
+    client: httpx2.AsyncClient, resources: Resources
+) -> None:
+    data_dir = resources.settings.data_dir
+    assert await component(client, "processes") is None, "nobody knows of processes run apart"
+    beat = PartState(name="beat", status="restarting", ends_in_a_row=3, last_exit_code=1)
+    with sole_supervisor(data_dir):
+        write_state(data_dir, SupervisorState(pid=1, started_at=utc_now(), parts=[beat]))
+
+        found = await component(client, "processes")
+
+    assert found is not None
+    assert found["state"] == "degraded"
+    assert found["detail"].startswith("beat keeps ending (3 times in a row, exit code 1).")
+
+
+async def test_one_scheduler_must_tick_and_no_more(
+    client: httpx2.AsyncClient, settings: Settings
+) -> None:
+    writer = HeartbeatWriter(settings.redis)
+    first, second = (Heartbeat(part="scheduler", host="here", pid=pid) for pid in (1, 2))
+
+    states: list[str] = []
+    for beat in (None, first, second):
+        if beat is not None:
+            writer.write(beat)
+        found = await component(client, "scheduler")
+        assert found is not None
+        states.append(f"{found['state']}: {found['detail']}")
+
+    assert states == [
+        "degraded: No scheduler (beat) ticks: no polls, sweeps or checks for drift.",
+        "ok: ticks",
+        "degraded: 2 schedulers (beat) tick; exactly one must run.",
+    ]
 
 
 async def test_alive_and_ready(client: httpx2.AsyncClient) -> None:

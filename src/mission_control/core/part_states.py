@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import signal
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -12,6 +13,9 @@ STATE_FILE = "supervisor.json"
 LOCK_FILE = "supervisor.lock"
 
 PartStatus = Literal["waiting", "starting", "ready", "restarting", "done", "stopped"]
+
+
+CRASH_LOOP = 3  # unexpected ends without a calm life between them
 
 
 class PartState(BaseModel):
@@ -26,7 +30,34 @@ class PartState(BaseModel):
     started_at: datetime | None = None
     ready_after_seconds: float | None = None
     restarts: int = 0
+    ends_in_a_row: int = 0  # since it last ran calmly for a while
     last_exit_code: int | None = None
+
+    @property
+    def is_running(self) -> bool:
+        return self.status in {"ready", "done"} and not self.keeps_ending
+
+    @property
+    def keeps_ending(self) -> bool:
+        return self.ends_in_a_row >= CRASH_LOOP
+
+    @property
+    def trouble(self) -> str | None:
+        """What is wrong with it, for a person; None when it runs."""
+        if self.keeps_ending:
+            last = meaning_of_exit(self.last_exit_code or 0)
+            return f"{self.name} keeps ending ({self.ends_in_a_row} times in a row, {last})"
+        return None if self.is_running else f"{self.name} is {self.status}"
+
+
+def meaning_of_exit(code: int) -> str:
+    """An exit code as Python gives it, for a person: negative ones are signals."""
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return f"signal {signal.Signals(-code).name}"
+    except ValueError:
+        return f"signal {-code}"
 
 
 class SupervisorState(BaseModel):

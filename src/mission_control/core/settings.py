@@ -11,7 +11,15 @@ from typing import Literal
 from urllib.parse import quote, urlsplit
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -116,17 +124,11 @@ class Settings(BaseSettings):
     mc_sandbox_leads: int = Field(default=29_000, ge=1, le=29_000)
     mc_sandbox_live: bool = True
 
-    @field_validator(
-        "superoptix_path", "vapi_api_key", "vapi_base_url", "vapi_webhook_secret",
-        "vapi_webhook_hmac", "close_api_key", "close_base_url", "close_webhook_key",
-        "openai_api_key", "openai_base_url", "database_url", "redis_url", "mc_redis_port",
-        "mc_public_host", "mc_secret_key", "mc_model", "mc_reflection_model", "mc_judge_model",
-        "mc_memory_config",
-        mode="before",
-    )  # fmt: skip
+    @field_validator("*", mode="before")
     @classmethod
-    def _empty_means_unset(cls, value: object) -> object:
-        return None if value == "" else value
+    def _empty_means_unset(cls, value: object, info: ValidationInfo) -> object:
+        may_be_unset = cls.model_fields[info.field_name or ""].default is None
+        return None if value == "" and may_be_unset else value
 
     @field_validator("vapi_base_url", "close_base_url", "openai_base_url")
     @classmethod
@@ -283,6 +285,16 @@ class Settings(BaseSettings):
     def close_key(self) -> SecretStr:
         """The key to send; the stand-in takes any."""
         return self.close_api_key or SecretStr("sandbox")
+
+    @property
+    def unused(self) -> list[str]:
+        """Settings that are set and have no effect, each in a sentence."""
+        if self.vapi_webhook_secret is None or self.vapi_webhook_key is self.vapi_webhook_secret:
+            return []
+        return [
+            "VAPI_WEBHOOK_SECRET is not used: without VAPI_API_KEY the stand-in for Vapi is in "
+            "charge, and its webhooks carry a secret of their own. Set VAPI_API_KEY too, or remove it."
+        ]
 
     def price_of(self, model: str) -> ModelPrice | None:
         """The configured price; the stand-in's pretended one; None for 'unpriced'."""

@@ -10,7 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mission_control.core.clock import utc_now
-from mission_control.core.part_states import PartState, PartStatus
+from mission_control.core.part_states import (
+    CRASH_LOOP,
+    PartState,
+    PartStatus,
+    meaning_of_exit,
+)
 from mission_control.supervisor.errors import PartFailedError
 from mission_control.supervisor.parts import Part
 from mission_control.supervisor.processes import Child, signal_group, spawn
@@ -19,7 +24,7 @@ from mission_control.supervisor.terminal import LogFile, Terminal, worth_showing
 LOOK_EVERY_SECONDS = 0.05
 CHUNK_BYTES = 64 * 1024
 LONGEST_LINE_BYTES = 1024 * 1024
-LAST_WORDS = 5  # lines shown of a part that crashed
+LAST_LINES = 5  # shown of a part that crashed
 
 
 @dataclass(frozen=True)
@@ -53,8 +58,8 @@ class Keeper:
         self._changed = changed
         self._stopping = asyncio.Event()
         self._process: Process | None = None
-        self._last_words: deque[str] = deque(maxlen=LAST_WORDS)
-        self._said_last_time: list[str] = []
+        self._last_lines: deque[str] = deque(maxlen=LAST_LINES)
+        self._shown_last_time: list[str] = []
 
     async def keep(self, after: Sequence["Keeper"]) -> None:
         """Once the parts before it are ready, run it until `stop`, or until its one thing is done.
@@ -111,6 +116,7 @@ class Keeper:
         """Exit code and length of one life, in seconds."""
         clock = asyncio.get_running_loop().time
         begun = clock()
+        self.state.ready_after_seconds = None
         self._enter("starting")
         child = await self._spawn()
         self._process = process = child.process
@@ -118,7 +124,7 @@ class Keeper:
         if self._stopping.is_set():  # asked to stop while it was being started
             self.kill()
         reading = asyncio.create_task(self._read(child.output))
-        watching = asyncio.create_task(self._watch(begun))
+        watching = asyncio.create_task(self._watch(process, begun))
         try:
             code = await process.wait()
         finally:
@@ -132,15 +138,21 @@ class Keeper:
         self.state.pid, self.state.last_exit_code = None, code
         return code, clock() - begun
 
-    async def _watch(self, begun: float) -> None:
-        if self.part.runs_once:
+    async def _watch(self, process: Process, begun: float) -> None:
+        """Call it ready when it has proved that, and calm when it has lived for a while."""
+        if self.part.ready is None:
             return
         # Another process has no event to wait for.
-        while self.part.ready is not None and not await self.part.ready():  # noqa: ASYNC110
+        while not await self.part.ready(process.pid):  # noqa: ASYNC110
             await asyncio.sleep(LOOK_EVERY_SECONDS)
+        if process.returncode is not None:  # it died while its proof was looked at
+            return
         self.state.ready_after_seconds = round(asyncio.get_running_loop().time() - begun, 2)
         self._enter("ready")
         self._say_ready()
+        await asyncio.sleep(self._patience.calm_seconds)
+        self.state.ends_in_a_row = 0
+        self._changed()
 
     async def _spawn(self) -> Child:
         try:
@@ -171,7 +183,7 @@ class Keeper:
         log.write(line)
         text = line.decode(errors="replace").rstrip()
         if text:
-            self._last_words.append(text)
+            self._last_lines.append(text)
         if shown := worth_showing(text):
             self._terminal.say(self.part.name, shown, "yellow")
 
@@ -179,22 +191,31 @@ class Keeper:
 
     async def _pause(self, code: int, seconds: float) -> None:
         self.state.restarts += 1
+        self.state.ends_in_a_row += 1
         self._enter("restarting")
         self._terminal.say(
-            self.part.name, f"ended with {_meaning(code)}; starts again in {seconds:g} s", "red"
+            self.part.name,
+            f"ended with {meaning_of_exit(code)}; starts again in {seconds:g} s",
+            "red",
         )
-        self._say_last_words()
+        self._show_last_lines()
+        if self.state.ends_in_a_row == CRASH_LOOP:
+            self._terminal.headline(self._crash_loop(), "bold red")
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._stopping.wait()
+
+    def _crash_loop(self) -> str:
+        meanwhile = f"Meanwhile {self.part.without_it}. " if self.part.without_it else ""
+        return f"{self.state.trouble}. {meanwhile}Everything it said is in {self._log_path}."
 
     def _give_up_on_essential(self, code: int, failures: int) -> None:
         attempts = 1 if self.part.runs_once else self._patience.starts_of_essential
         if not self.part.essential or self.ready.is_set() or failures < attempts:
             return
-        self._say_last_words()
+        self._show_last_lines()
         raise PartFailedError(
-            f"{self.part.name} does not start: it ended with {_meaning(code)}. "
+            f"{self.part.name} does not start: it ended with {meaning_of_exit(code)}. "
             f"Everything it said is in {self._log_path}.",
             part=self.part.name,
         )
@@ -221,19 +242,10 @@ class Keeper:
             "yellow" if self.part.stand_in else "green",
         )
 
-    def _say_last_words(self) -> None:
-        words = [*self._last_words]
-        self._last_words.clear()
-        if words != self._said_last_time:
-            for line in words:
+    def _show_last_lines(self) -> None:
+        lines = [*self._last_lines]
+        self._last_lines.clear()
+        if lines != self._shown_last_time:
+            for line in lines:
                 self._terminal.say(self.part.name, line, "dim")
-        self._said_last_time = words
-
-
-def _meaning(code: int) -> str:
-    if code >= 0:
-        return f"exit code {code}"
-    try:
-        return f"signal {signal.Signals(-code).name}"
-    except ValueError:
-        return f"signal {-code}"
+        self._shown_last_time = lines

@@ -15,8 +15,7 @@ from mission_control.supervisor.readiness import (
     accepts_connections,
     answers_http,
     answers_redis,
-    worker_listens,
-    written_since_start,
+    has_heartbeat,
 )
 from mission_control.supervisor.schema import schema_is_current
 
@@ -34,14 +33,16 @@ class Part:
     """One process: how to start it, how to see that it is ready, how long it may take to stop.
 
     Parts with a lower `stop_step` stop first; the longest graces of all steps add up to less than
-    ten seconds. An `essential` part that does not come up ends the
-    start; the others are tried again and again. `ready=None` means: with its first breath.
+    ten seconds. An `essential` part that does not come up ends the start; the others are tried again
+    and again, and `without_it` says what does not work meanwhile. `ready` is None for a part that
+    `runs_once`: it is ready when it has done that.
     """
 
     name: str
     command: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     ready: Probe | None = None
+    without_it: str = ""
     after: tuple[str, ...] = ()
     stop_step: int = 0
     grace_seconds: float = 3.0
@@ -172,7 +173,8 @@ def _worker(settings: Settings, *, after: tuple[str, ...]) -> Part:
         ),
         # A worker told to end gives its unfinished jobs back instead of finishing them.
         environment=_environment(settings) | {"REMAP_SIGTERM": "SIGQUIT"},
-        ready=worker_listens(settings.redis),
+        ready=has_heartbeat(settings.redis),
+        without_it="jobs wait, and nothing is synced",
         after=after,
         stop_step=1,
         grace_seconds=4.6,  # two for the jobs that are nearly done, the rest for Celery itself
@@ -180,12 +182,12 @@ def _worker(settings: Settings, *, after: tuple[str, ...]) -> Part:
 
 
 def _beat(settings: Settings) -> Part:
-    schedule = settings.data_dir / "beat-schedule"
     return Part(
         name="beat",
-        command=_celery("beat", "-s", str(schedule), "--pidfile="),
+        command=_celery("beat", "--pidfile="),
         environment=_environment(settings),
-        ready=written_since_start(schedule.parent, f"{schedule.name}*"),
+        ready=has_heartbeat(settings.redis),
+        without_it="nothing scheduled happens: no polls, no sweeps, no checks for drift",
         after=("api",),
     )
 
@@ -221,6 +223,7 @@ def _stand_in(settings: Settings, of: str, port: int, *arguments: str) -> Part:
         command=_python(module, "--port", str(port), *arguments),
         environment=_environment(_without_credentials(settings)),
         ready=accepts_connections("127.0.0.1", port),
+        without_it=f"nothing answers in the place of the {of}",
         after=("api",),
         stand_in=True,
         stop_step=2,
@@ -244,6 +247,7 @@ def _console(settings: Settings) -> Part:
         ),
         environment=_environment(_without_credentials(settings)),
         ready=answers_http(_reachable(host), port, "/_stcore/health"),
+        without_it="there are no pages",
         after=("api",),
         # Asked to end, it says so first; with nobody left to read that, it does not end.
         when_orphaned=signal.SIGKILL,

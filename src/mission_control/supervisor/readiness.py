@@ -1,17 +1,21 @@
-"""Ways to see from outside that a part is ready for work. None of them raises; 'not yet' is False."""
+"""Proofs that a part is ready for work, seen from outside. None raises; 'not yet' is False."""
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable
-from pathlib import Path
-from time import time
-from typing import cast
+from typing import TypeVar
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-Probe = Callable[[], Awaitable[bool]]
+from mission_control.data.heartbeats import living
+
+ResultT = TypeVar("ResultT")
+
+# Is given the number of the process that was started.
+Probe = Callable[[int], Awaitable[bool]]
 
 ANSWER_SECONDS = 2.0
 
@@ -19,7 +23,7 @@ ANSWER_SECONDS = 2.0
 def answers_http(host: str, port: int, path: str) -> Probe:
     """Ready when the part answers `GET path` with success."""
 
-    async def probe() -> bool:
+    async def probe(_pid: int) -> bool:
         status = await http_status(host, port, path)
         return status is not None and 200 <= status < 300
 
@@ -42,7 +46,7 @@ async def http_status(host: str, port: int, path: str) -> int | None:
 
 
 def accepts_connections(host: str, port: int) -> Probe:
-    async def probe() -> bool:
+    async def probe(_pid: int) -> bool:
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 _, writer = await asyncio.open_connection(host, port)
@@ -61,34 +65,30 @@ def redis_at(url: str) -> Redis:
 
 def answers_redis(url: str) -> Probe:
     """Ready when Redis has loaded its data and answers PING."""
-    return _asks_redis(url, "PING")
 
-
-def worker_listens(url: str) -> Probe:
-    """Ready when a Celery worker has subscribed to its control channel, the only pattern in use."""
-    return _asks_redis(url, "PUBSUB", "NUMPAT")
-
-
-def _asks_redis(url: str, *command: str) -> Probe:
-    async def probe() -> bool:
-        try:
-            async with (
-                asyncio.timeout(ANSWER_SECONDS),
-                redis_at(url) as redis,
-            ):
-                execute = cast("Callable[..., Awaitable[object]]", redis.execute_command)  # pyright: ignore[reportUnknownMemberType]
-                return bool(await execute(*command))
-        except (OSError, TimeoutError, RedisError):
-            return False
+    async def probe(_pid: int) -> bool:
+        return await redis_answers(url)
 
     return probe
 
 
-def written_since_start(directory: Path, pattern: str) -> Probe:
-    """Ready when a file like `pattern` was written after the probe was made."""
-    made = time()
+async def redis_answers(url: str) -> bool:
+    return bool(await _asked(url, lambda redis: redis.ping()))  # pyright: ignore[reportUnknownMemberType]
 
-    async def probe() -> bool:  # the file system is as good as memory here
-        return any(path.stat().st_mtime >= made for path in directory.glob(pattern))  # noqa: ASYNC240
+
+def has_heartbeat(url: str) -> Probe:
+    """Ready when that very process writes heartbeats: its loop turns, and it can do its work."""
+
+    async def probe(pid: int) -> bool:
+        found = await _asked(url, living) or []
+        return any(each.pid == pid and each.host == socket.gethostname() for each in found)
 
     return probe
+
+
+async def _asked(url: str, question: Callable[[Redis], Awaitable[ResultT]]) -> ResultT | None:
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS), redis_at(url) as redis:
+            return await question(redis)
+    except (OSError, TimeoutError, RedisError):
+        return None

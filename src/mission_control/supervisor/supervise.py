@@ -22,7 +22,7 @@ from mission_control.supervisor.keeper import Keeper, Patience
 from mission_control.supervisor.lock import sole_supervisor
 from mission_control.supervisor.parts import Part, parts_for, port_is_free, with_free_redis_port
 from mission_control.supervisor.processes import runs, signal_group
-from mission_control.supervisor.readiness import answers_redis
+from mission_control.supervisor.readiness import redis_answers
 from mission_control.supervisor.terminal import Terminal
 
 REFUSED = 2  # exit code: nothing was started
@@ -51,6 +51,8 @@ async def run(settings: Settings, *, on_ready: Callback | None = None) -> int:
         with sole_supervisor(settings.data_dir):
             # A key that is none would end API and worker, each with a traceback.
             Vault.open(settings)
+            for sentence in settings.unused:
+                terminal.headline(sentence, "yellow")
             parts = parts_for(settings)
             if settings.redis_is_embedded:
                 prepare_socket_directory(settings)
@@ -244,7 +246,7 @@ async def _outlasting(parts: list[PartState], seconds: float) -> list[PartState]
 
 
 async def _refuse_unreachable_redis(settings: Settings) -> None:
-    if settings.redis_is_embedded or await answers_redis(settings.redis)():
+    if settings.redis_is_embedded or await redis_answers(settings.redis):
         return
     where = urlsplit(settings.redis)
     raise RedisUnreachableError(

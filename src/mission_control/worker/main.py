@@ -14,9 +14,12 @@ from mission_control.api.queue import celery_app
 from mission_control.api.sync import tasks as sync_tasks
 from mission_control.core.logging import configure_logging
 from mission_control.core.settings import get_settings
+from mission_control.worker.heartbeat import WorkerHeartbeat
 from mission_control.worker.lost_connections import Deliveries
 
 Channel.QoS = Deliveries
+celery_app.steps["consumer"].add(WorkerHeartbeat)
+celery_app.conf.beat_scheduler = "mission_control.worker.scheduler:InMemoryScheduler"
 
 
 @setup_logging.connect(weak=False)

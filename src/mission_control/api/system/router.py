@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Response
 
 from mission_control.api.deps import Held
-from mission_control.api.system import service
+from mission_control.api.system import queries
 from mission_control.api.system.schemas import Health, Readiness, SystemStatus
 
 router = APIRouter(tags=["system"])
@@ -22,7 +22,7 @@ async def health() -> Health:
     },
 )
 async def readiness(held: Held, response: Response) -> Readiness:
-    found = await service.readiness(held)
+    found = await queries.readiness(held)
     if found.status != "ready":
         response.status_code = 503
     return found
@@ -31,4 +31,4 @@ async def readiness(held: Held, response: Response) -> Readiness:
 @router.get("/api/system/status", summary="The state of every part")
 async def system_status(held: Held) -> SystemStatus:
     """Each part is asked afresh, within three seconds; a stand-in is marked as one."""
-    return await service.status(held)
+    return await queries.status(held)

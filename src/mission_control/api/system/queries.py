@@ -5,10 +5,11 @@ import time
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 
-from mission_control.api.queue import celery_app
 from mission_control.api.resources import Resources
 from mission_control.api.system.schemas import Component, ComponentState, Readiness, SystemStatus
 from mission_control.core.errors import MissionControlError
+from mission_control.core.part_states import running_state
+from mission_control.data.heartbeats import living
 from mission_control.integrations.memory.items import ServerState
 
 PROBE_SECONDS = 3.0
@@ -23,12 +24,13 @@ async def status(resources: Resources) -> SystemStatus:
         _ask("database", _database, resources),
         _ask("redis", _redis, resources),
         _ask("workers", _workers, resources, failing="degraded"),
+        _ask("scheduler", _scheduler, resources, failing="degraded"),
         _ask("engine", _engine, resources, failing="degraded"),
         _ask("model", _model, resources, stand_in=settings.model_is_stand_in, failing="degraded"),
         _ask("vapi", _vapi, resources, stand_in=settings.vapi_is_stand_in, failing="degraded"),
         _ask("close", _close, resources, stand_in=settings.close_is_stand_in, failing="degraded"),
     )
-    components += await memory
+    components += [*_processes(resources), *await memory]
     states = {component.state for component in components}
     worst: ComponentState = (
         "down" if "down" in states else "degraded" if "degraded" in states else "ok"
@@ -81,12 +83,40 @@ async def _redis(resources: Resources) -> str:
     return "embedded" if resources.settings.redis_is_embedded else "answers"
 
 
-async def _workers(_: Resources) -> str:
-    # The first answer will do: waiting for all of them would take the whole second every time.
-    asked = celery_app.control.inspect(timeout=1.0, limit=1)
-    if not await asyncio.to_thread(asked.ping):
-        raise MissionControlError("No worker answers; jobs wait until one is started.")
-    return "a worker answers"
+async def _workers(resources: Resources) -> str:
+    if not any(each.part == "worker" for each in await living(resources.redis)):
+        raise MissionControlError("No worker runs; jobs wait until one is started.")
+    return "a worker takes tasks"
+
+
+async def _scheduler(resources: Resources) -> str:
+    """Exactly one must tick: without it nothing scheduled happens, and two do everything twice."""
+    count = sum(each.part == "scheduler" for each in await living(resources.redis))
+    if count == 0:
+        raise MissionControlError(
+            "No scheduler (beat) ticks: no polls, sweeps or checks for drift."
+        )
+    if count > 1:
+        raise MissionControlError(f"{count} schedulers (beat) tick; exactly one must run.")
+    return "ticks"
+
+
+def _processes(resources: Resources) -> list[Component]:
+    """What `up` keeps running here; elsewhere nobody knows but whoever started the parts."""
+    state = running_state(resources.settings.data_dir)
+    if state is None:
+        return []
+    trouble = [part.trouble for part in state.parts if part.trouble]
+    more = "`mission-control doctor` says more."
+    return [
+        Component(
+            name="processes",
+            state="degraded" if trouble else "ok",
+            stand_in=False,
+            detail=f"{'; '.join(trouble)}. {more}" if trouble else f"all {len(state.parts)} run",
+            milliseconds=None,
+        )
+    ]
 
 
 async def _engine(resources: Resources) -> str:

@@ -1,0 +1,93 @@
+"""Heartbeats: what workers and the scheduler write into Redis while their loops turn.
+
+A process that is there but does nothing has none, and one that dies loses its own within seconds.
+"""
+
+import os
+import socket
+from typing import Literal
+
+import structlog
+from pydantic import BaseModel, ValidationError
+from redis import Redis as SyncRedis
+from redis.asyncio import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+log = structlog.get_logger(__name__)
+
+HEARTBEAT_SECONDS = 2.0
+HEARTBEAT_LIFE_SECONDS = 10
+ANSWER_SECONDS = 1.0
+INDEX = "mission-control:heartbeats"  # the keys of them all
+
+
+class Heartbeat(BaseModel):
+    """A process of ours that turns. `slots`: how many tasks of its queues it does at once."""
+
+    part: Literal["worker", "scheduler"]
+    host: str
+    pid: int
+    queues: list[str] = []
+    slots: int = 0
+
+    @property
+    def key(self) -> str:
+        return f"mission-control:heartbeat:{self.part}:{self.host}:{self.pid}"
+
+
+def heartbeat_of_this_process(
+    part: Literal["worker", "scheduler"], *, queues: list[str] | None = None, slots: int = 0
+) -> Heartbeat:
+    return Heartbeat(
+        part=part, host=socket.gethostname(), pid=os.getpid(), queues=queues or [], slots=slots
+    )
+
+
+class HeartbeatWriter:
+    """Writes from a loop that is not asyncio's. A Redis that is away costs a second and no more."""
+
+    def __init__(self, url: str) -> None:
+        self._redis = SyncRedis.from_url(  # pyright: ignore[reportUnknownMemberType]
+            url,
+            socket_timeout=ANSWER_SECONDS,
+            socket_connect_timeout=ANSWER_SECONDS,
+            retry=Retry(NoBackoff(), 0),
+        )
+
+    def write(self, heartbeat: Heartbeat) -> None:
+        try:
+            with self._redis.pipeline() as pipe:  # pyright: ignore[reportUnknownMemberType]
+                pipe.set(heartbeat.key, heartbeat.model_dump_json(), ex=HEARTBEAT_LIFE_SECONDS)
+                pipe.sadd(INDEX, heartbeat.key)
+                pipe.execute()
+        except RedisError as error:
+            log.debug("heartbeat_not_written", reason=type(error).__name__)
+
+    def remove(self, heartbeat: Heartbeat) -> None:
+        try:
+            self._redis.delete(heartbeat.key)
+            self._redis.srem(INDEX, heartbeat.key)
+        except RedisError as error:
+            log.debug("heartbeat_not_removed", reason=type(error).__name__)
+
+
+async def living(redis: Redis) -> list[Heartbeat]:
+    """Every process whose heartbeat is fresh. Raises RedisError."""
+    keys = [*await redis.smembers(INDEX)]
+    if not keys:
+        return []
+    values = await redis.mget(keys)
+    dead = [key for key, value in zip(keys, values, strict=True) if value is None]
+    if dead:
+        await redis.srem(INDEX, *dead)
+    return [found for value in values if value and (found := _parsed(value))]
+
+
+def _parsed(value: str | bytes) -> Heartbeat | None:
+    """None for what another version wrote."""
+    try:
+        return Heartbeat.model_validate_json(value)
+    except ValidationError:
+        return None
