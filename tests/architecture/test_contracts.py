@@ -18,7 +18,7 @@ FEATURE = f"{PRODUCT}/api/planted"
 # For each contract, modules that break it and what they import.
 PLANTED: dict[str, list[tuple[str, str]]] = {
     "layers": [
-        (f"{PRODUCT}/api/deps.py", "mission_control.supervisor.state"),
+        (f"{PRODUCT}/api/deps.py", "mission_control.supervisor.lock"),
         (f"{PRODUCT}/integrations/errors.py", "mission_control.cli.options"),
         (f"{PRODUCT}/core/clock.py", "mission_control.data.pages"),
         (f"{PRODUCT}/worker/main.py", "mission_control.ui.clients"),
