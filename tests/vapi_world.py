@@ -10,7 +10,7 @@ import httpx2
 
 from mission_control.api.app import create_app
 from mission_control.api.deployments.work import DeployWork, RollbackWork
-from mission_control.api.jobs.service import run_job
+from mission_control.api.jobs.work import run_job
 from mission_control.api.resources import Resources
 from mission_control.core.words import AgentType, JobKind
 from mission_control.data.event_streams import stream_key

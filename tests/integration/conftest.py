@@ -13,7 +13,7 @@ from asgi_lifespan import LifespanManager
 from mission_control.api.app import create_app
 from mission_control.api.deployments.work import DeployWork, RollbackWork
 from mission_control.api.evaluate.work import EvaluationWork
-from mission_control.api.jobs.service import run_job
+from mission_control.api.jobs.work import run_job
 from mission_control.api.optimize.work import OptimizationWork
 from mission_control.api.queue import celery_app
 from mission_control.api.resources import Resources, build_resources

@@ -16,7 +16,7 @@ from mission_control.api.app import create_app
 from mission_control.api.evaluate.schemas import EvaluationCreate
 from mission_control.api.evaluate.work import EvaluationWork
 from mission_control.api.jobs.schemas import JobRead
-from mission_control.api.jobs.service import run_job
+from mission_control.api.jobs.work import run_job
 from mission_control.api.queue import celery_app
 from mission_control.api.resources import Resources, build_resources
 from mission_control.client.api_client import ApiClient

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from mission_control.api.jobs.service import run_job
+from mission_control.api.jobs.work import run_job
 from mission_control.api.optimize.work import OptimizationWork
 from mission_control.api.resources import Resources
 from mission_control.core.words import AgentType

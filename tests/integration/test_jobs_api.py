@@ -8,8 +8,8 @@ import httpx2
 import pytest
 
 from mission_control.api.evaluate.work import EvaluationWork
-from mission_control.api.jobs import service as jobs
-from mission_control.api.jobs.service import run_job
+from mission_control.api.jobs import work as jobs
+from mission_control.api.jobs.work import run_job
 from mission_control.api.optimize.work import OptimizationWork
 from mission_control.api.resources import Resources
 from mission_control.core.words import JobStatus, Verdict

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from mission_control.api.deployments.commands import request_deploy, request_rollback
 from mission_control.api.deployments.schemas import DeployRequest, RollbackRequest
 from mission_control.api.deployments.work import DeployWork
-from mission_control.api.jobs.service import run_job
+from mission_control.api.jobs.work import run_job
 from mission_control.api.resources import Resources
 from mission_control.core.words import AgentType
 from mission_control.integrations.vapi_client import open_vapi

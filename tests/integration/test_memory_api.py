@@ -17,7 +17,7 @@ from asgi_lifespan import LifespanManager
 from structlog.testing import capture_logs
 
 from mission_control.api.app import create_app
-from mission_control.api.jobs.service import run_job
+from mission_control.api.jobs.work import run_job
 from mission_control.api.memory import prompt_memory as agent_memory
 from mission_control.api.resources import Resources
 from mission_control.api.sync.work import SyncWork

@@ -13,8 +13,8 @@ from redis.asyncio import Redis
 from sqlalchemy.exc import OperationalError
 
 from mission_control.api import queue
-from mission_control.api.jobs import service as jobs
-from mission_control.api.jobs.service import JobRun, run_job
+from mission_control.api.jobs import work as jobs
+from mission_control.api.jobs.work import JobRun, run_job
 from mission_control.api.optimize import search as optimize_search
 from mission_control.api.optimize.work import OptimizationWork
 from mission_control.api.queue import celery_app, hints

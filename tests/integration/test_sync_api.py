@@ -12,7 +12,7 @@ import pytest
 from asgi_lifespan import LifespanManager
 
 from mission_control.api.app import create_app
-from mission_control.api.jobs.service import run_job
+from mission_control.api.jobs.work import run_job
 from mission_control.api.resources import Resources
 from mission_control.api.sync.commands import request_first_sync
 from mission_control.api.sync.work import SyncWork

@@ -17,7 +17,7 @@ from streamlit.testing.v1 import AppTest
 from mission_control.api.app import create_app
 from mission_control.api.deployments.work import DeployWork, RollbackWork
 from mission_control.api.evaluate.work import EvaluationWork
-from mission_control.api.jobs.service import run_job
+from mission_control.api.jobs.work import run_job
 from mission_control.api.queue import celery_app
 from mission_control.api.resources import Resources, build_resources
 from mission_control.api.sync.work import SyncWork

@@ -13,7 +13,7 @@ from mission_control.api.deployments.errors import (
 )
 from mission_control.api.deployments.queries import exclusive_key, running_job
 from mission_control.api.deployments.schemas import DeployRequest, RollbackRequest
-from mission_control.api.jobs import service as jobs
+from mission_control.api.jobs import work as jobs
 from mission_control.api.memory import prompt_memory as agent_memory
 from mission_control.api.memory.prompt_memory import NoAgentContextError
 from mission_control.core.words import AgentType, DeploymentTarget, JobKind, RunStatus, Verdict

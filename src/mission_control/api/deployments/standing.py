@@ -8,7 +8,7 @@ import structlog
 
 from mission_control.api.deployments.errors import AssistantGoneError, ComparedBeforeError
 from mission_control.api.jobs.errors import JobGaveUpError
-from mission_control.api.jobs.service import JobRun, describe
+from mission_control.api.jobs.work import JobRun, describe
 from mission_control.api.queue import send_hint
 from mission_control.core.errors import MissionControlError
 from mission_control.core.words import AgentStatus, DriftState

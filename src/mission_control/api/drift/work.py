@@ -12,7 +12,7 @@ from mission_control.api.drift.errors import AgentMovedError, NoAssistantError
 from mission_control.api.drift.queries import read
 from mission_control.api.drift.registry import Registry, registries, registry_of
 from mission_control.api.drift.schemas import DriftRead
-from mission_control.api.jobs.service import describe
+from mission_control.api.jobs.work import describe
 from mission_control.api.resources import Resources
 from mission_control.core.clock import utc_now
 from mission_control.core.encryption import Vault

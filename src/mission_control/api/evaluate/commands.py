@@ -12,7 +12,7 @@ from mission_control.api.evaluate.results import MEASUREMENTS, RERUN, new_evalua
 from mission_control.api.evaluate.schemas import (
     EvaluationCreate,
 )
-from mission_control.api.jobs import service as jobs
+from mission_control.api.jobs import work as jobs
 from mission_control.core.playbook import Playbook, split_of
 from mission_control.core.settings import Settings
 from mission_control.core.words import EvaluationPurpose, JobKind, ScenarioStatus

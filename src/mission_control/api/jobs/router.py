@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Query
 
 from mission_control.api.deps import CursorQuery, Limit, OfAgent, ReadOnlyUow, Uow
-from mission_control.api.jobs import service
+from mission_control.api.jobs import work as service
 from mission_control.api.jobs.errors import JobAlreadyFinishedError, JobNotCancellableError
 from mission_control.api.jobs.schemas import JobPage, JobRead
 from mission_control.api.problems import refusals

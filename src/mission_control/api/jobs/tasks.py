@@ -1,6 +1,6 @@
 """The sweeper: work that was promised and dropped is put back into the queue."""
 
-from mission_control.api.jobs import service
+from mission_control.api.jobs import work as service
 from mission_control.api.queue import celery_app, run
 from mission_control.api.resources import open_resources
 from mission_control.data.unit_of_work import DatabaseUnavailableError

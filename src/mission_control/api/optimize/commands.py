@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from uuid import uuid4
 
 from mission_control.api.agents.versions import playbook_of
-from mission_control.api.jobs import service as jobs
+from mission_control.api.jobs import work as jobs
 from mission_control.api.optimize.errors import (
     OptimizationRunningError,
     TooFewScenariosError,

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from mission_control.api.jobs.service import run_job
+from mission_control.api.jobs.work import run_job
 from mission_control.api.optimize.work import OptimizationWork
 from mission_control.api.queue import celery_app, run
 from mission_control.api.resources import open_resources

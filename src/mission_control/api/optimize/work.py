@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from mission_control.api.evaluate.results import cost_of, end_unmeasured
-from mission_control.api.jobs.service import JobRun
+from mission_control.api.jobs.work import JobRun
 from mission_control.api.optimize import events
 from mission_control.api.optimize.candidates import keep_best_trial
 from mission_control.api.optimize.phases import COMPARING, CONCLUDED

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from mission_control.api.jobs import service as jobs
+from mission_control.api.jobs import work as jobs
 from mission_control.api.sync.systems import EVERYTHING, MIRRORS, exclusive_key
 from mission_control.core.clock import utc_now
 from mission_control.core.words import JobKind, SyncSystem

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from mission_control.api.jobs import service as jobs
-from mission_control.api.jobs.service import JobRun
+from mission_control.api.jobs import work as jobs
+from mission_control.api.jobs.work import JobRun
 from mission_control.api.mirrors.close.sync import sync_close
 from mission_control.api.mirrors.memory import ServersReport, sync_memory
 from mission_control.api.mirrors.vapi.sync import sync_vapi_calls

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from mission_control.api.jobs.service import describe
+from mission_control.api.jobs.work import describe
 from mission_control.api.mirrors.close import store
 from mission_control.api.mirrors.close.backfill import LONGEST_GAP, Backfill
 from mission_control.api.mirrors.close.call_backfill import backfill_calls

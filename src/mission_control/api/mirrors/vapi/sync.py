@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from mission_control.api.jobs.service import describe
+from mission_control.api.jobs.work import describe
 from mission_control.api.mirrors.report import SyncReport
 from mission_control.api.mirrors.vapi.agents import agents_by_assistant, by_assistant, by_name
 from mission_control.api.mirrors.vapi.recording import announce, facts_of
