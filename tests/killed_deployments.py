@@ -27,7 +27,8 @@ import structlog
 
 from mission_control.api.deployments import standing
 from mission_control.api.deployments.work import DeployWork, RollbackWork
-from mission_control.api.jobs.work import JobRun, run_job
+from mission_control.api.jobs.job_run import JobRun
+from mission_control.api.jobs.work import run_job
 from mission_control.api.resources import build_resources
 from mission_control.core.settings import Settings
 from mission_control.data.event_streams import EventStreams, open_redis

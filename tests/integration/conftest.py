@@ -11,24 +11,12 @@ import pytest
 from asgi_lifespan import LifespanManager
 
 from mission_control.api.app import create_app
-from mission_control.api.deployments.work import DeployWork, RollbackWork
-from mission_control.api.evaluate.work import EvaluationWork
+from mission_control.api.job_kinds import work_of
 from mission_control.api.jobs.work import run_job
-from mission_control.api.optimize.work import OptimizationWork
 from mission_control.api.queue import celery_app
 from mission_control.api.resources import Resources, build_resources
-from mission_control.api.sync.work import SyncWork
 from mission_control.core.settings import Settings
-from mission_control.core.words import JobKind
 from tests.warm_engine import SharingClient, WarmEngine
-
-WORK = {
-    JobKind.EVALUATE: EvaluationWork,
-    JobKind.OPTIMIZE: OptimizationWork,
-    JobKind.DEPLOY: DeployWork,
-    JobKind.ROLLBACK: RollbackWork,
-    JobKind.SYNC: SyncWork,
-}
 
 RunJob = Callable[[str], Awaitable[dict[str, Any]]]
 
@@ -82,8 +70,8 @@ def run(resources: Resources, client: httpx2.AsyncClient) -> RunJob:
 
     async def run_it(job_id: str) -> dict[str, Any]:
         async with resources.unit_of_work(readonly=True) as uow:
-            kind = (await uow.jobs.get(UUID(job_id))).kind
-        await run_job(resources, UUID(job_id), WORK[kind](UUID(job_id)))
+            work = work_of(await uow.jobs.get(UUID(job_id)))
+        await run_job(resources, UUID(job_id), work)
         return (await client.get(f"/api/jobs/{job_id}")).json()
 
     return run_it

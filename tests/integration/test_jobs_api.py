@@ -8,7 +8,9 @@ import httpx2
 import pytest
 
 from mission_control.api.evaluate.work import EvaluationWork
-from mission_control.api.jobs import work as jobs
+from mission_control.api.jobs.job_run import directory_of
+from mission_control.api.jobs.lease_owners import this_host
+from mission_control.api.jobs.sweeper import sweep
 from mission_control.api.jobs.work import run_job
 from mission_control.api.optimize.work import OptimizationWork
 from mission_control.api.resources import Resources
@@ -110,11 +112,42 @@ class TestEvaluate:
 class TestCancel:
     async def test_a_queued_job(self, client: httpx2.AsyncClient, run: RunJob) -> None:
         job = (await client.post("/api/evaluate/ada", json={})).json()
-        assert (await client.post(f"/api/jobs/{job['id']}/cancel")).status_code == 202
-        assert (await run(job["id"]))["status"] == "cancelled"
+        cancelled = await client.post(f"/api/jobs/{job['id']}/cancel")
+        assert (cancelled.status_code, cancelled.json()["status"]) == (202, "cancelled")
+        assert cancelled.json()["finished_at"] is not None
+        history = (await client.get("/api/evaluate/ada/history")).json()["items"]
+        assert [each["status"] for each in history] == ["cancelled"]
+        assert (await run(job["id"]))["status"] == "cancelled"  # a worker that hears of it late
         again = await client.post(f"/api/jobs/{job['id']}/cancel")
         assert again.status_code == 409
         assert again.json()["code"] == "job_already_finished"
+
+    async def test_a_queued_job_leaves_room_for_the_next(
+        self, client: httpx2.AsyncClient, resources: Resources
+    ) -> None:
+        job = (await client.post("/api/optimize/ada", json={})).json()
+        kept = directory_of(resources.settings, UUID(job["id"]))
+        kept.mkdir(parents=True)
+        await client.post(f"/api/jobs/{job['id']}/cancel")
+        assert not kept.exists()
+        assert (await client.get("/api/agents/ada")).json()["status"] == "dev"
+        assert (await client.post("/api/optimize/ada", json={})).status_code == 202
+        body = {"version": 1, "force": True}
+        deploy = (await client.post("/api/optimize/ada/deploy", json=body)).json()
+        await client.post(f"/api/jobs/{deploy['id']}/cancel")
+        [deployment] = (await client.get("/api/deployments")).json()["items"]
+        assert (deployment["status"], deployment["error"]["code"]) == ("failed", "job_cancelled")
+        assert (await client.post("/api/optimize/ada/deploy", json=body)).status_code == 202
+
+    async def test_a_deployment_that_waits_to_go_on_is_not_left_half_done(
+        self, client: httpx2.AsyncClient, resources: Resources
+    ) -> None:
+        body = {"version": 1, "force": True}
+        job = (await client.post("/api/optimize/ada/deploy", json=body)).json()
+        async with resources.unit_of_work() as uow:
+            (await uow.jobs.get(UUID(job["id"]))).attempts = 1  # it has begun, and waits again
+        refused = await client.post(f"/api/jobs/{job['id']}/cancel")
+        assert (refused.status_code, refused.json()["code"]) == (409, "job_not_cancellable")
 
     async def test_a_running_search_ends_in_two_seconds(
         self, client: httpx2.AsyncClient, resources: Resources
@@ -284,10 +317,10 @@ class TestPickedUpAgain:
         self, client: httpx2.AsyncClient, resources: Resources, run: RunJob
     ) -> None:
         job_id = UUID((await client.post("/api/evaluate/ada", json={})).json()["id"])
-        gone = f"{jobs.this_host()}:999999:x"
+        gone = f"{this_host()}:999999:x"
         async with resources.unit_of_work() as uow:
             assert await uow.jobs.claim(job_id, owner=gone, lease=timedelta(hours=1))
-        assert await jobs.sweep(resources) == 1
+        assert await sweep(resources) == 1
         assert (await run(str(job_id)))["status"] == "completed"
 
     async def test_a_job_without_progress_is_given_up(

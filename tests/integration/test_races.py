@@ -13,8 +13,9 @@ from redis.asyncio import Redis
 from sqlalchemy.exc import OperationalError
 
 from mission_control.api import queue
-from mission_control.api.jobs import work as jobs
-from mission_control.api.jobs.work import JobRun, run_job
+from mission_control.api.jobs.job_run import JobRun
+from mission_control.api.jobs.sweeper import NEVER_STARTED_AFTER, sweep
+from mission_control.api.jobs.work import MAX_ATTEMPTS_WITHOUT_PROGRESS, run_job
 from mission_control.api.optimize import search as optimize_search
 from mission_control.api.optimize.work import OptimizationWork
 from mission_control.api.queue import celery_app, hints
@@ -182,7 +183,7 @@ class TestDiedAtABadMoment:
 
         monkeypatch.setattr(type(resources.superoptix), "optimize_agent", dies)
         job_id = UUID((await client.post("/api/optimize/ada", json={})).json()["id"])
-        for _ in range(jobs.MAX_ATTEMPTS_WITHOUT_PROGRESS + 2):
+        for _ in range(MAX_ATTEMPTS_WITHOUT_PROGRESS + 2):
             await run_job(resources, job_id, OptimizationWork(job_id))
         assert (await client.get(f"/api/jobs/{job_id}")).json()["status"] == "failed"
 
@@ -215,15 +216,15 @@ class TestRedis:
         for _ in range(3):
             async with resources.unit_of_work() as uow:
                 job = await uow.jobs.get(UUID(job_id))
-                job.queued_at = utc_now() - 2 * jobs.NEVER_STARTED_AFTER
-            await jobs.sweep(resources)
+                job.queued_at = utc_now() - 2 * NEVER_STARTED_AFTER
+            await sweep(resources)
         assert await resources.redis.llen("engine") == 1
         assert job_id in await hints(resources.redis)
         await resources.redis.delete("engine")
         async with resources.unit_of_work() as uow:
             job = await uow.jobs.get(UUID(job_id))
-            job.queued_at = utc_now() - 2 * jobs.NEVER_STARTED_AFTER
-        await jobs.sweep(resources)
+            job.queued_at = utc_now() - 2 * NEVER_STARTED_AFTER
+        await sweep(resources)
         assert job_id in await hints(resources.redis)
 
 

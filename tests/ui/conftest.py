@@ -15,12 +15,10 @@ from redis import Redis
 from streamlit.testing.v1 import AppTest
 
 from mission_control.api.app import create_app
-from mission_control.api.deployments.work import DeployWork, RollbackWork
-from mission_control.api.evaluate.work import EvaluationWork
+from mission_control.api.job_kinds import WORK
 from mission_control.api.jobs.work import run_job
 from mission_control.api.queue import celery_app
 from mission_control.api.resources import Resources, build_resources
-from mission_control.api.sync.work import SyncWork
 from mission_control.core.settings import Settings, get_settings
 from mission_control.core.words import JobKind
 from mission_control.data.base import Base
@@ -30,12 +28,6 @@ from mission_control.ui import clients
 from tests import services
 
 ENTRY = str(Path(clients.__file__).with_name("streamlit_app.py"))
-WORK = {
-    JobKind.EVALUATE: EvaluationWork,
-    JobKind.DEPLOY: DeployWork,
-    JobKind.ROLLBACK: RollbackWork,
-    JobKind.SYNC: SyncWork,
-}
 ResultT = TypeVar("ResultT")
 Open = Callable[[str], AppTest]
 

@@ -19,6 +19,7 @@ from mission_control.api.deployments.router import router as deployments_router
 from mission_control.api.drift.router import router as drift_router
 from mission_control.api.evaluate.router import router as evaluate_router
 from mission_control.api.execute.router import router as execute_router
+from mission_control.api.job_kinds import work_of
 from mission_control.api.jobs.router import router as jobs_router
 from mission_control.api.leads.router import router as leads_router
 from mission_control.api.memory.router import router as memory_router
@@ -72,6 +73,7 @@ def create_app(resources: Resources | None = None) -> FastAPI:
         lifespan=lifespan,
         max_body_size=MAX_BODY_BYTES,
     )
+    app.state.work_of = work_of
     app.add_middleware(_KnownHosts, ours=_hosts(settings), public=settings.mc_public_host)
     problems.install(app)
     for router in (

@@ -15,9 +15,9 @@ from mission_control.api.jobs.schemas import JobRead
 from mission_control.cli import tables
 from mission_control.cli.formats import NOT_MEASURED, money, plain, score, seconds
 from mission_control.cli.session import Screen, Session
-from mission_control.client.api_client import JOB_OVER
+from mission_control.core.words import JobStatus
 
-ENDINGS = frozenset({"completed", "failed", "cancelled"})
+ENDINGS = frozenset(status.value for status in JobStatus if status.is_over)
 LOOKS = frozenset({"snapshot", "heartbeat"})  # occasions to look at the job itself
 MOST_TRIALS = 12
 BAR_WIDTH = 40
@@ -70,7 +70,7 @@ def _watch(session: Session, job: JobRead) -> JobRead:
         for message in stream:
             show(message)
             if message["type"] in LOOKS:
-                if session.client.jobs.get(job.id).status in JOB_OVER:
+                if session.client.jobs.get(job.id).status.is_over:
                     break
             elif _ends(message, job):
                 break

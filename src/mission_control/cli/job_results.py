@@ -37,7 +37,7 @@ def await_optimization(session: Session, job: JobRead, *, watch: bool) -> None:
 
 def show_comparison(session: Session, found: OptimizationDetail) -> None:
     """The verdict of an optimization; exit code 1 when it has failed or was cancelled."""
-    if found.status in {RunStatus.QUEUED, RunStatus.RUNNING}:
+    if not found.status.is_over:
         raise CommandError(
             f"The optimization of {found.agent_id} is still {found.status}, so there is no verdict "
             f"yet. Look again later, or end it with `mission-control jobs cancel {found.job_id}`.",

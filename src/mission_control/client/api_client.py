@@ -35,7 +35,7 @@ from mission_control.client.leads import Leads
 from mission_control.client.memory import Memories
 from mission_control.client.requests import ModelT, part
 from mission_control.client.sync import Syncs
-from mission_control.core.words import EvaluationPurpose, JobStatus, RunStatus
+from mission_control.core.words import EvaluationPurpose, RunStatus
 
 DEFAULT_TIMEOUT = 60.0  # seconds; importing waits for a cold engine to compile
 CONNECT_TIMEOUT = 3.0
@@ -49,7 +49,6 @@ LARGEST_MESSAGE = 64 * 1024 * 1024
 # Close codes of the API's sockets after which coming back would not help.
 SOCKET_REFUSALS = {4003: 403, 4004: 404}
 
-JOB_OVER = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})
 
 WatchKind = Literal["optimize", "evaluate"]
 
@@ -224,7 +223,7 @@ class ApiClient:
             else:
                 if on_progress is not None:
                     on_progress(job)
-                if job.status in JOB_OVER:
+                if job.status.is_over:
                     return job
                 if timeout is not None and time.monotonic() - begun >= timeout:
                     raise JobNotOverError(job, timeout)

@@ -32,11 +32,22 @@ class JobKind(StrEnum):
 
 
 class JobStatus(StrEnum):
+    """How far a job is, and the evaluation or optimization that it does."""
+
     QUEUED = "queued"
     RUNNING = "running"
     COMPLETED = "completed"
     FAILED = "failed"
     CANCELLED = "cancelled"
+
+    @property
+    def is_over(self) -> bool:
+        return self not in OPEN_STATUSES
+
+
+OPEN_STATUSES = (JobStatus.QUEUED, JobStatus.RUNNING)
+# An evaluation and an optimization are as far as their job.
+RunStatus = JobStatus
 
 
 class EvaluationPurpose(StrEnum):
@@ -48,16 +59,6 @@ class EvaluationPurpose(StrEnum):
     # The anchors of the other splits, in both: they may not break, but they prove nothing.
     ANCHORS_BASELINE = "anchors_baseline"
     ANCHORS_CANDIDATE = "anchors_candidate"
-
-
-class RunStatus(StrEnum):
-    """How far an evaluation or an optimization is."""
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
 
 
 class ScenarioStatus(StrEnum):

@@ -11,11 +11,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from mission_control.core.clock import utc_now
 from mission_control.core.errors import NotFoundError
-from mission_control.core.words import JobKind, JobStatus
+from mission_control.core.words import OPEN_STATUSES, JobKind, JobStatus
 from mission_control.data.base import Record
 from mission_control.data.pages import Cursor, Page, page_of
-
-OPEN = (JobStatus.QUEUED, JobStatus.RUNNING)
 
 
 class Job(Record):
@@ -45,6 +43,11 @@ class Job(Record):
     started_at: Mapped[datetime | None] = mapped_column(default=None)
     finished_at: Mapped[datetime | None] = mapped_column(default=None)
 
+    def end(self, status: JobStatus, error: dict[str, Any] | None = None) -> None:
+        """It is over: nobody holds it, and what it kept others from may be done again."""
+        self.status, self.error, self.finished_at = status, error, utc_now()
+        self.lease_owner, self.lease_expires_at, self.exclusive_key = None, None, None
+
 
 class JobRepository:
     def __init__(self, session: AsyncSession) -> None:
@@ -59,6 +62,11 @@ class JobRepository:
             raise NotFoundError("There is no job with this id.", job_id=str(job_id))
         return job
 
+    async def get_locked(self, job_id: UUID) -> Job:
+        """The job, which nobody else can take or end until this transaction does."""
+        job = await self._session.get(Job, job_id, with_for_update=True)
+        return job or await self.get(job_id)
+
     async def with_idempotency_key(self, key: str) -> Job | None:
         return await self._session.scalar(select(Job).where(Job.idempotency_key == key))
 
@@ -66,7 +74,7 @@ class JobRepository:
         return await self._session.scalar(select(Job).where(Job.exclusive_key == exclusive_key))
 
     async def open_for(self, agent_id: str) -> Sequence[Job]:
-        statement = select(Job).where(Job.agent_id == agent_id, Job.status.in_(OPEN))
+        statement = select(Job).where(Job.agent_id == agent_id, Job.status.in_(OPEN_STATUSES))
         return (await self._session.scalars(statement)).all()
 
     async def page(

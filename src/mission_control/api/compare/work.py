@@ -7,7 +7,7 @@ from decimal import Decimal
 from mission_control.api.agents.versions import playbook_of
 from mission_control.api.evaluate.measuring import concurrency_of, measure
 from mission_control.api.evaluate.results import cost_of, new_evaluation
-from mission_control.api.jobs.work import JobRun
+from mission_control.api.jobs.job_run import JobRun
 from mission_control.core.comparison import Comparison, ScenarioScore, compare
 from mission_control.core.playbook import Playbook, Scenario, scenarios_in
 from mission_control.core.words import EvaluationPurpose, RunStatus, ScenarioStatus

@@ -11,9 +11,9 @@ from mission_control.api.deployments.errors import (
     NothingToRollBackError,
     NotShownBetterError,
 )
-from mission_control.api.deployments.queries import exclusive_key, running_job
+from mission_control.api.deployments.queries import exclusive_key
 from mission_control.api.deployments.schemas import DeployRequest, RollbackRequest
-from mission_control.api.jobs import work as jobs
+from mission_control.api.jobs import commands as jobs
 from mission_control.api.memory import prompt_memory as agent_memory
 from mission_control.api.memory.prompt_memory import NoAgentContextError
 from mission_control.core.words import AgentType, DeploymentTarget, JobKind, RunStatus, Verdict
@@ -30,20 +30,14 @@ async def request_deploy(
     """Promise to put a version on its target."""
     parameters = {"deploy": True, **request.model_dump(mode="json", exclude_none=True)}
     agent = await uow.agents.get_locked(agent_id)
-    earlier = await jobs.repeated(
-        uow,
-        idempotency_key=idempotency_key,
-        kind=JobKind.DEPLOY,
-        agent_id=agent_id,
-        parameters=parameters,
-    )
-    if earlier is not None:
-        return earlier
+    asked = _job_request(JobKind.DEPLOY, agent_id, parameters, idempotency_key)
+    if (existing := await jobs.existing_job(uow, asked)) is not None:
+        return existing
     in_force = await uow.agents.version(agent_id, agent.deployed_version or agent.current_version)
     version = await _version_to_deploy(uow, request, in_force)
     if request.include_memory:
         await _refuse_without_context(uow, agent_id)
-    job = await _submit(uow, JobKind.DEPLOY, agent_id, parameters, idempotency_key)
+    job = await jobs.submit(uow, asked)
     is_phone_bot = agent.type is AgentType.PHONE_BOT
     uow.deployments.add(
         Deployment(
@@ -110,38 +104,24 @@ async def request_rollback(
     """Promise to undo the deployment in force."""
     parameters = {"rollback": True, **request.model_dump(mode="json")}
     await uow.agents.get_locked(agent_id)
-    earlier = await jobs.repeated(
-        uow,
-        idempotency_key=idempotency_key,
-        kind=JobKind.ROLLBACK,
-        agent_id=agent_id,
-        parameters=parameters,
-    )
-    if earlier is not None:
-        return earlier
+    asked = _job_request(JobKind.ROLLBACK, agent_id, parameters, idempotency_key)
+    if (existing := await jobs.existing_job(uow, asked)) is not None:
+        return existing
     standing = await uow.deployments.standing(agent_id)
     if standing is None:
         raise NothingToRollBackError
-    job = await _submit(uow, JobKind.ROLLBACK, agent_id, parameters, idempotency_key)
+    job = await jobs.submit(uow, asked)
     standing.rollback_job_id = job.id
     return job
 
 
-async def _submit(
-    uow: UnitOfWork,
-    kind: JobKind,
-    agent_id: str,
-    parameters: dict[str, Any],
-    idempotency_key: str | None,
-) -> Job:
-    running = await running_job(uow, agent_id)
-    if running is not None:
-        raise DeploymentRunningError(str(running.id))
-    return await jobs.submit(
-        uow,
+def _job_request(
+    kind: JobKind, agent_id: str, parameters: dict[str, Any], idempotency_key: str | None
+) -> jobs.JobRequest:
+    return jobs.JobRequest(
         kind=kind,
         agent_id=agent_id,
         parameters=parameters,
         idempotency_key=idempotency_key,
-        exclusive_key=exclusive_key(agent_id),
+        exclusive=jobs.Exclusive(key=exclusive_key(agent_id), refusal=DeploymentRunningError),
     )

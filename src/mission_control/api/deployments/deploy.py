@@ -5,7 +5,7 @@ from typing import Any
 from mission_control.api.agents.prompts import prompts_of
 from mission_control.api.deployments.errors import AssistantSharedError
 from mission_control.api.deployments.standing import saying_what_is_unsure, snapshot_of, unsettle
-from mission_control.api.jobs.work import JobRun
+from mission_control.api.jobs.job_run import JobRun
 from mission_control.api.memory import prompt_memory as agent_memory
 from mission_control.api.memory.prompt_memory import MemoryIncompleteError, NoAgentContextError
 from mission_control.core.words import DeploymentStatus

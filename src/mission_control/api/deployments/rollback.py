@@ -5,7 +5,7 @@ import structlog
 from mission_control.api.agents.versions import add_version, playbook_of
 from mission_control.api.deployments.errors import AssistantGoneError
 from mission_control.api.deployments.standing import saying_what_is_unsure, snapshot_of, unsettle
-from mission_control.api.jobs.work import JobRun
+from mission_control.api.jobs.job_run import JobRun
 from mission_control.core.words import VersionOrigin
 from mission_control.data.agents import Agent, AgentVersion
 from mission_control.data.deployments import Deployment

@@ -8,7 +8,7 @@ import structlog
 
 from mission_control.api.deployments.errors import AssistantGoneError, ComparedBeforeError
 from mission_control.api.jobs.errors import JobGaveUpError
-from mission_control.api.jobs.work import JobRun, describe
+from mission_control.api.jobs.job_run import JobRun
 from mission_control.api.queue import send_hint
 from mission_control.core.errors import MissionControlError
 from mission_control.core.words import AgentStatus, DriftState
@@ -82,7 +82,7 @@ async def outdate_comparison(uow: UnitOfWork, agent: Agent) -> None:
     """What was found before tells nothing of what is there now."""
     found = await uow.drift_checks.find(agent.id)
     if found is not None:
-        found.state, found.error = DriftState.UNKNOWN, describe(ComparedBeforeError())
+        found.state, found.error = DriftState.UNKNOWN, ComparedBeforeError().described()
     _compare_soon(uow, agent)
 
 

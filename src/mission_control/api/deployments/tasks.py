@@ -3,7 +3,8 @@
 from uuid import UUID
 
 from mission_control.api.deployments.work import DeployWork, RollbackWork
-from mission_control.api.jobs.work import Work, run_job
+from mission_control.api.jobs.job_run import Work
+from mission_control.api.jobs.work import run_job
 from mission_control.api.queue import celery_app, run
 from mission_control.api.resources import open_resources
 

@@ -7,7 +7,7 @@ from mission_control.api.deployments import events
 from mission_control.api.deployments.deploy import deploy_to_vapi, load_memory
 from mission_control.api.deployments.rollback import is_of, restore_version, take_back
 from mission_control.api.deployments.standing import let_stand, outdate_comparison, settle
-from mission_control.api.jobs.work import JobRun
+from mission_control.api.jobs.job_run import JobRun
 from mission_control.core.clock import utc_now
 from mission_control.core.words import AgentStatus, DeploymentStatus, DeploymentTarget
 from mission_control.data.deployments import Deployment

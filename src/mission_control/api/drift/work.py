@@ -12,7 +12,6 @@ from mission_control.api.drift.errors import AgentMovedError, NoAssistantError
 from mission_control.api.drift.queries import read
 from mission_control.api.drift.registry import Registry, registries, registry_of
 from mission_control.api.drift.schemas import DriftRead
-from mission_control.api.jobs.work import describe
 from mission_control.api.resources import Resources
 from mission_control.core.clock import utc_now
 from mission_control.core.encryption import Vault
@@ -133,7 +132,11 @@ async def _store_unanswered(
         if assistant_id is None:
             return  # nobody knows which assistant it would be
         check, _ = await _row(uow, agent.id, assistant_id)
-        check.state, check.error, check.checked_at = DriftState.UNKNOWN, describe(error), utc_now()
+        check.state, check.error, check.checked_at = (
+            DriftState.UNKNOWN,
+            error.described(),
+            utc_now(),
+        )
 
 
 async def _row(uow: UnitOfWork, agent_id: str, assistant_id: str) -> tuple[DriftCheck, DriftState]:

@@ -12,7 +12,7 @@ from mission_control.api.evaluate.results import MEASUREMENTS, RERUN, new_evalua
 from mission_control.api.evaluate.schemas import (
     EvaluationCreate,
 )
-from mission_control.api.jobs import work as jobs
+from mission_control.api.jobs import commands as jobs
 from mission_control.core.playbook import Playbook, split_of
 from mission_control.core.settings import Settings
 from mission_control.core.words import EvaluationPurpose, JobKind, ScenarioStatus
@@ -33,25 +33,18 @@ async def request_evaluation(
     """Promise an evaluation of a version of this agent."""
     parameters = {"purpose": purpose.value, **request.model_dump(mode="json", exclude_none=True)}
     agent = await uow.agents.get_locked(agent_id)
-    earlier = await jobs.repeated(
-        uow,
-        idempotency_key=idempotency_key,
+    asked = jobs.JobRequest(
         kind=JobKind.EVALUATE,
         agent_id=agent_id,
         parameters=parameters,
+        idempotency_key=idempotency_key,
     )
-    if earlier is not None:
-        return earlier
+    if (existing := await jobs.existing_job(uow, asked)) is not None:
+        return existing
     version = await uow.agents.version(agent_id, request.version or agent.current_version)
     playbook = playbook_of(version)
     scenario_ids = await _chosen_scenarios(uow, agent_id, playbook, request)
-    job = await jobs.submit(
-        uow,
-        kind=JobKind.EVALUATE,
-        agent_id=agent_id,
-        parameters=parameters,
-        idempotency_key=idempotency_key,
-    )
+    job = await jobs.submit(uow, asked)
     drafts = len(playbook.scenarios) - len(playbook.reviewed)
     if drafts:
         job.progress = {"drafts_left_out": drafts}

@@ -10,7 +10,7 @@ from mission_control.api.evaluate.results import sum_up
 from mission_control.api.evaluate.schemas import (
     DEFAULT_CONCURRENCY,
 )
-from mission_control.api.jobs.work import JobRun
+from mission_control.api.jobs.job_run import JobRun
 from mission_control.core.batches import in_batches
 from mission_control.core.clock import utc_now
 from mission_control.core.money import as_money

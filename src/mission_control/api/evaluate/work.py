@@ -7,7 +7,7 @@ from mission_control.api.agents.versions import playbook_of
 from mission_control.api.evaluate import events
 from mission_control.api.evaluate.measuring import concurrency_of, measure
 from mission_control.api.evaluate.results import end_unmeasured
-from mission_control.api.jobs.work import JobRun
+from mission_control.api.jobs.job_run import JobRun
 from mission_control.core.words import RunStatus
 from mission_control.data.evaluations import Evaluation
 from mission_control.data.unit_of_work import UnitOfWork

@@ -1,13 +1,16 @@
 """HTTP door of jobs."""
 
+from collections.abc import Callable
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Depends, Path, Query
+from fastapi.requests import HTTPConnection
 
-from mission_control.api.deps import CursorQuery, Limit, OfAgent, ReadOnlyUow, Uow
-from mission_control.api.jobs import work as service
+from mission_control.api.deps import CursorQuery, Held, Limit, OfAgent, ReadOnlyUow, Uow
+from mission_control.api.jobs import commands, queries
 from mission_control.api.jobs.errors import JobAlreadyFinishedError, JobNotCancellableError
+from mission_control.api.jobs.job_run import Work
 from mission_control.api.jobs.schemas import JobPage, JobRead
 from mission_control.api.problems import refusals
 from mission_control.core.errors import NotFoundError
@@ -15,6 +18,12 @@ from mission_control.core.words import JobKind, JobStatus
 from mission_control.data.jobs import Job
 from mission_control.data.pages import CursorError, Page
 
+
+def get_work_of(connection: HTTPConnection) -> Callable[[Job], Work]:
+    return connection.app.state.work_of
+
+
+WorkOf = Annotated[Callable[[Job], Work], Depends(get_work_of)]
 router = APIRouter(prefix="/api/jobs", tags=["jobs"])
 
 JobId = Annotated[UUID, Path(description="Id of the job, as `202` answers and `Location` give it.")]
@@ -31,7 +40,7 @@ async def list_jobs(
     kind: Annotated[JobKind | None, Query()] = None,
     status: Annotated[JobStatus | None, Query()] = None,
 ) -> Page[Job]:
-    return await service.list_jobs(
+    return await queries.list_jobs(
         uow, limit=limit, cursor=cursor, agent_id=agent_id, kind=kind, status=status
     )
 
@@ -50,6 +59,6 @@ async def get_job(uow: ReadOnlyUow, job_id: JobId) -> Job:
     summary="Ask a job to end",
     responses=refusals(NotFoundError, JobAlreadyFinishedError, JobNotCancellableError),
 )
-async def cancel_job(uow: Uow, job_id: JobId) -> Job:
-    """The worker ends it within two seconds and keeps what was found so far."""
-    return await service.request_cancel(uow, job_id)
+async def cancel_job(uow: Uow, held: Held, work_of: WorkOf, job_id: JobId) -> Job:
+    """One that waits ends at once. One that runs ends within two seconds and keeps what it found."""
+    return await commands.cancel(uow, held.settings, job_id, work_of=work_of)

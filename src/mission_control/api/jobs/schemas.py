@@ -48,7 +48,7 @@ class JobRead(BaseModel):
     @computed_field
     @property
     def links(self) -> JobLinks:
-        is_open = self.status in {JobStatus.QUEUED, JobStatus.RUNNING}
+        is_open = not self.status.is_over
         here = f"/api/jobs/{self.id}"
         events, result = {
             JobKind.EVALUATE: (f"/ws/evaluate/{self.agent_id}", f"/api/evaluate/{self.agent_id}/latest"),

@@ -1,6 +1,6 @@
 """The sweeper: work that was promised and dropped is put back into the queue."""
 
-from mission_control.api.jobs import work as service
+from mission_control.api.jobs import sweeper
 from mission_control.api.queue import celery_app, run
 from mission_control.api.resources import open_resources
 from mission_control.data.unit_of_work import DatabaseUnavailableError
@@ -13,4 +13,4 @@ def sweep() -> None:
 
 
 async def _sweep() -> None:
-    await service.sweep(await open_resources())
+    await sweeper.sweep(await open_resources())

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from uuid import uuid4
 
 from mission_control.api.agents.versions import playbook_of
-from mission_control.api.jobs import work as jobs
+from mission_control.api.jobs import commands as jobs
 from mission_control.api.optimize.errors import (
     OptimizationRunningError,
     TooFewScenariosError,
@@ -46,16 +46,15 @@ async def request_optimization(
     """Promise an optimization of the current version. One at a time per agent."""
     parameters = request.model_dump(mode="json", exclude_none=True)
     agent = await uow.agents.get_locked(agent_id)
-    earlier = await jobs.repeated(
-        uow,
-        idempotency_key=idempotency_key,
+    asked = jobs.JobRequest(
         kind=JobKind.OPTIMIZE,
         agent_id=agent_id,
         parameters=parameters,
+        idempotency_key=idempotency_key,
+        exclusive=jobs.Exclusive(key=f"optimize:{agent_id}", refusal=OptimizationRunningError),
     )
-    if earlier is not None:
-        return earlier
-    await _refuse_second(uow, agent_id)
+    if (existing := await jobs.existing_job(uow, asked)) is not None:
+        return existing
     version = await uow.agents.current(agent)
     playbook = playbook_of(version)
     _refuse_small_splits(agent_id, playbook)
@@ -63,14 +62,7 @@ async def request_optimization(
     reflection = reflection_model(settings, model, override=request.reflection_model)
     if request.max_cost_usd is not None:
         _refuse_unpriced([model, reflection, judge_model(settings, model)])
-    job = await jobs.submit(
-        uow,
-        kind=JobKind.OPTIMIZE,
-        agent_id=agent_id,
-        parameters=parameters,
-        idempotency_key=idempotency_key,
-        exclusive_key=_exclusive_key(agent_id),
-    )
+    job = await jobs.submit(uow, asked)
     uow.optimizations.add(
         Optimization(
             id=uuid4(),
@@ -88,16 +80,6 @@ async def request_optimization(
     )
     agent.status = AgentStatus.OPTIMIZING
     return job
-
-
-def _exclusive_key(agent_id: str) -> str:
-    return f"optimize:{agent_id}"
-
-
-async def _refuse_second(uow: UnitOfWork, agent_id: str) -> None:
-    running = await uow.jobs.holding(_exclusive_key(agent_id))
-    if running is not None:
-        raise OptimizationRunningError(str(running.id))
 
 
 def _refuse_small_splits(agent_id: str, playbook: Playbook) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 from mission_control.api.agents.versions import playbook_of
 from mission_control.api.compare.work import compared_scenarios
 from mission_control.api.evaluate.measuring import concurrency_of
-from mission_control.api.jobs.work import JobRun
+from mission_control.api.jobs.job_run import JobRun
 from mission_control.api.optimize import events
 from mission_control.api.optimize.candidates import add_candidate
 from mission_control.api.optimize.phases import COMPARING

@@ -4,7 +4,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from mission_control.api.compare.work import compare_versions
-from mission_control.api.jobs.work import JobRun
+from mission_control.api.jobs.job_run import JobRun
 from mission_control.api.optimize.phases import CONCLUDED
 from mission_control.core.comparison import Comparison
 from mission_control.core.words import (

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from mission_control.api.evaluate.results import cost_of, end_unmeasured
-from mission_control.api.jobs.work import JobRun
+from mission_control.api.jobs.job_run import JobRun
 from mission_control.api.optimize import events
 from mission_control.api.optimize.candidates import keep_best_trial
 from mission_control.api.optimize.phases import COMPARING, CONCLUDED
@@ -77,7 +77,7 @@ async def _end(
     optimization.phase, optimization.finished_at = status.value, utc_now()
     for evaluation in await uow.evaluations.of_job(optimization.job_id):
         results = await uow.evaluations.results(evaluation.id)
-        if evaluation.status in {RunStatus.QUEUED, RunStatus.RUNNING}:
+        if not evaluation.status.is_over:
             end_unmeasured(evaluation, status, error, results)
         _add_cost(optimization, evaluation, cost_of(results))
     agent = await uow.agents.get_locked(optimization.agent_id)

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from mission_control.api.jobs import work as jobs
+from mission_control.api.jobs import commands as jobs
 from mission_control.api.sync.systems import EVERYTHING, MIRRORS, exclusive_key
 from mission_control.core.clock import utc_now
 from mission_control.core.words import JobKind, SyncSystem
@@ -23,23 +23,14 @@ async def request_sync(
     parameters: dict[str, Any] = {"sync": True}
     if systems != EVERYTHING:
         parameters["systems"] = [each.value for each in systems]
-    asked_before = await jobs.repeated(
-        uow,
-        idempotency_key=idempotency_key,
-        kind=JobKind.SYNC,
-        agent_id=None,
-        parameters=parameters,
-    )
-    running = asked_before or await uow.jobs.holding(exclusive_key(EVERYTHING))
-    running = running or await uow.jobs.holding(exclusive_key(systems))
-    return running or await jobs.submit(
-        uow,
+    asked = jobs.JobRequest(
         kind=JobKind.SYNC,
         agent_id=None,
         parameters=parameters,
         idempotency_key=idempotency_key,
-        exclusive_key=exclusive_key(systems),
+        exclusive=jobs.Exclusive(key=exclusive_key(systems), within=(exclusive_key(EVERYTHING),)),
     )
+    return await jobs.existing_job(uow, asked) or await jobs.submit(uow, asked)
 
 
 async def request_first_sync(uow: UnitOfWork) -> Job | None:

@@ -6,8 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from mission_control.api.jobs import work as jobs
-from mission_control.api.jobs.work import JobRun
+from mission_control.api.jobs.job_run import JobRun
 from mission_control.api.mirrors.close.sync import sync_close
 from mission_control.api.mirrors.memory import ServersReport, sync_memory
 from mission_control.api.mirrors.vapi.sync import sync_vapi_calls
@@ -78,7 +77,7 @@ async def _read(resources: Resources, system: SyncSystem, progress: "_Progress")
     try:
         changed = await READINGS[system](resources, report)
     except IntegrationError as error:
-        await progress.write(system, status=SyncStatus.FAILED, error=jobs.describe(error))
+        await progress.write(system, status=SyncStatus.FAILED, error=error.described())
     else:
         await progress.write(system, status=SyncStatus.COMPLETED, changed=dict(changed))
 

@@ -20,7 +20,6 @@ from mission_control.ui.components.scenario_results import scenario_results
 from mission_control.ui.components.tables import show_rows
 
 SPLITS = ["train", "validation", "test"]
-ENDED = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED})
 
 
 def main() -> None:
@@ -29,12 +28,12 @@ def main() -> None:
     agent = api_client().agents.get(agent_id)
     history = api_client().evaluation_history(agent_id, limit=50).items
     frame.agent_line(agent)
-    ask(agent, can_rerun=any(each.status in ENDED for each in history))
+    ask(agent, can_rerun=any(each.status.is_over for each in history))
     for job in running:
         with st.container(border=True):
             st.markdown("**Evaluation in progress**")
             watch_live(job, key="evaluate")
-    ended = [each for each in history if each.status in ENDED]
+    ended = [each for each in history if each.status.is_over]
     if not ended:
         st.info("Not evaluated yet. Start with a baseline: later evaluations are held against it.")
         return

@@ -27,8 +27,6 @@ from mission_control.ui.components.tables import choose_row, show_rows
 from mission_control.ui.components.verdict_card import verdict_card
 from mission_control_protocol import Level, OptimizerName
 
-ENDED = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED})
-
 
 def main() -> None:
     agent_id = frame.need_agent().id
@@ -38,7 +36,7 @@ def main() -> None:
     agent = api_client().agents.get(agent_id)
     history = api_client().optimization_history(agent_id, limit=50).items
     frame.agent_line(agent)
-    ended = [each for each in history if each.status in ENDED]
+    ended = [each for each in history if each.status.is_over]
     if running:
         with st.container(border=True):
             watch_live(running[0], key="optimize")

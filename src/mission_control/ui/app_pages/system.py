@@ -4,14 +4,12 @@ import streamlit as st
 
 from mission_control.api.jobs.schemas import JobRead
 from mission_control.api.system.schemas import Component, ComponentState
-from mission_control.core.words import JobStatus
 from mission_control.ui.clients import api_client
 from mission_control.ui.components import badges, figures
 from mission_control.ui.components.refusals import api_errors_shown
 from mission_control.ui.components.syncing import sync_panel
 from mission_control.ui.components.tables import show_marked_rows, show_rows, status_column
 
-OPEN = frozenset({JobStatus.QUEUED, JobStatus.RUNNING})
 REFRESH_SECONDS = 10
 STATES: dict[ComponentState, str] = {
     "ok": ":green-badge[ok]",
@@ -56,9 +54,9 @@ def part_row(component: Component) -> dict[str, str]:
 def show_jobs() -> None:
     with api_errors_shown():
         jobs = api_client().jobs.list(limit=50).items
-        for job in [job for job in jobs if job.status in OPEN]:
+        for job in [job for job in jobs if not job.status.is_over]:
             open_job(job)
-        ended = [job for job in jobs if job.status not in OPEN]
+        ended = [job for job in jobs if job.status.is_over]
         if not jobs:
             st.caption("No jobs yet. Evaluations, optimizations and deployments appear here.")
         elif ended:

@@ -15,7 +15,6 @@ from mission_control.ui.components.drift import latest, overwritten
 from mission_control.ui.components.refusals import refusals_shown
 
 POLL_SECONDS = 1
-OVER = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})
 DOING = {JobKind.DEPLOY: "Deploying", JobKind.ROLLBACK: "Rolling back"}
 CHANGED_SINCE = frozenset({"prompt_changed_in_vapi", "assistant_changed_in_vapi"})
 DONE = {
@@ -68,7 +67,7 @@ def deployment_job(agent_id: str, *, page: str) -> JobRead | None:
     Ask for it before anything else: what is read after it is never older than its end.
     """
     jobs = api_client().jobs.list(agent_id=agent_id, limit=20).items
-    going_on = [job for job in jobs if job.kind in DOING and job.status not in OVER]
+    going_on = [job for job in jobs if job.kind in DOING and not job.status.is_over]
     return going_on[0] if going_on else _begun_here(agent_id, page=page)
 
 
@@ -76,7 +75,7 @@ def deployment_progress(job: JobRead | None, *, page: str) -> bool:
     """Draw how far it is, or how it ended. True while it is going on."""
     if job is None:
         return False
-    if job.status not in OVER:
+    if not job.status.is_over:
         st.info(f"{DOING[job.kind]}: {job.status.value}.", icon=":material/hourglass_top:")
         _run_again_when_over(job.id)
         return True
@@ -121,7 +120,7 @@ def _begun_here(agent_id: str, *, page: str) -> JobRead | None:
 @st.fragment(run_every=POLL_SECONDS)
 def _run_again_when_over(job_id: UUID) -> None:
     with suppress(ApiError):  # asked again in a second
-        if api_client().jobs.get(job_id).status in OVER:
+        if api_client().jobs.get(job_id).status.is_over:
             st.rerun()
 
 

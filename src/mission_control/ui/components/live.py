@@ -9,13 +9,12 @@ from streamlit.components.v2 import component
 
 from mission_control.api.jobs.schemas import JobRead
 from mission_control.client.errors import ApiError
-from mission_control.core.words import JobKind, JobStatus
+from mission_control.core.words import JobKind
 from mission_control.ui.clients import api_client, api_port
 from mission_control.ui.components.refusals import refusals_shown
 
 HERE = Path(__file__).parent
 FALLBACK_SECONDS = 5
-OPEN = frozenset({JobStatus.QUEUED, JobStatus.RUNNING})
 
 _panel = component(
     "mission_control_live",
@@ -66,5 +65,5 @@ def _draw(job: JobRead, *, key: str, live: bool) -> bool:
 def _run_again_when_over(job: JobRead) -> None:
     """Where no WebSocket gets through, the page still learns that the job is over."""
     with suppress(ApiError):  # the panel says itself when the API is away
-        if api_client().jobs.get(job.id).status not in OPEN:
+        if api_client().jobs.get(job.id).status.is_over:
             st.rerun()

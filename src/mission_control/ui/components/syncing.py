@@ -16,7 +16,6 @@ from mission_control.ui.components.refusals import api_errors_shown, refusals_sh
 from mission_control.ui.components.tables import show_marked_rows
 
 POLL_SECONDS = 1
-OVER = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})
 NAMES: dict[str, str] = {
     SyncSystem.VAPI: "Vapi",
     SyncSystem.CLOSE: "Close",
@@ -91,7 +90,7 @@ def _follow(found: SyncRead, *, key: str) -> None:
 def _progress(job_id: UUID, *, key: str) -> None:
     with api_errors_shown():
         job = api_client().jobs.get(job_id)
-        if job.status in OVER:
+        if job.status.is_over:
             st.rerun()
         with st.container(border=True, key=f"{key}_sync_progress"):
             head, end = st.columns([5, 1], vertical_alignment="center")

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from mission_control.api.jobs.work import describe
 from mission_control.api.mirrors.close import store
 from mission_control.api.mirrors.close.backfill import LONGEST_GAP, Backfill
 from mission_control.api.mirrors.close.call_backfill import backfill_calls
@@ -81,7 +80,9 @@ async def _note_complete(
                 continue  # somebody else's, and still going on
             out_of_reach: list[str] = state.position.get("missing", [])
             state.position = {"missing": out_of_reach} if out_of_reach else {}
-            state.error = describe(TooManyLeadsInADayError(out_of_reach)) if out_of_reach else None
+            state.error = (
+                TooManyLeadsInADayError(out_of_reach).described() if out_of_reach else None
+            )
             state.complete_until = max(until, state.complete_until or until)
             missing += out_of_reach
     return missing
@@ -90,7 +91,7 @@ async def _note_complete(
 async def _note_error(sync: SyncRun, error: IntegrationError) -> None:
     async with sync.step() as uow:
         state = await uow.sync_states.of(store.LEADS)
-        state.error = describe(error)
+        state.error = error.described()
 
 
 async def sync_changes(resources: Resources, since: datetime) -> None:

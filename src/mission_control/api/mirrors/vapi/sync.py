@@ -7,7 +7,6 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from mission_control.api.jobs.work import describe
 from mission_control.api.mirrors.report import SyncReport
 from mission_control.api.mirrors.vapi.agents import agents_by_assistant, by_assistant, by_name
 from mission_control.api.mirrors.vapi.recording import announce, facts_of
@@ -40,7 +39,7 @@ async def sync_vapi_calls(resources: Resources, report: SyncReport) -> dict[str,
         return await _CallSync(resources, report).run()
     except IntegrationError as error:
         async with resources.unit_of_work() as uow:
-            (await uow.sync_states.of(SYNC_NAME)).error = describe(error)
+            (await uow.sync_states.of(SYNC_NAME)).error = error.described()
         raise
 
 
