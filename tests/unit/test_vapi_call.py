@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from mission_control.core.phone_numbers import e164
 from mission_control.core.words import CallEnding
-from mission_control.integrations.vapi.call import VapiCall, bucket, call_of_message, storable
+from mission_control.integrations.vapi.call import VapiCall, bucket, call_of_message
+from mission_control.integrations.vapi.storing import storable
 
 ASKED = 1_790_000_000_000  # ms
 
@@ -122,6 +123,51 @@ class TestReading:
             ("agent", "You are booked."),
         ]
 
+    def test_what_tools_were_asked_and_answered_may_be_objects(self) -> None:
+        tool = {"function": {"name": "faq_lookup", "arguments": {"query": "Ermäßigung"}}}
+        messages = [
+            {"role": "tool_calls", "toolCalls": [tool]},
+            {"role": "tool_call_result", "result": {"answer": "30% off", "grounded": True}},
+            {"role": "tool_call_result", "result": ["a", 1]},
+            {"role": "tool_call_result", "result": None},
+        ]
+        turns = VapiCall.of(storable(a_call(artifact={"messages": messages}))).turns
+        assert [turn.text for turn in turns] == [
+            'faq_lookup({"query": "Ermäßigung"})',
+            '{"answer": "30% off", "grounded": true}',
+            '["a", 1]',
+            "",
+        ]
+
+    @pytest.mark.parametrize(
+        ("told", "seconds"),
+        [
+            ({"durationSeconds": 42.7}, 42.7),
+            ({"durationMs": 42_700}, 42.7),
+            ({"durationMinutes": 1.5}, 90.0),
+            ({"durationSeconds": -1}, None),
+            ({"durationSeconds": True}, None),
+            ({}, None),
+        ],
+    )
+    def test_a_duration_alone_is_a_duration(self, told: Any, seconds: float | None) -> None:
+        report = {"type": "end-of-call-report", **told, "call": {"id": "c"}}
+        assert VapiCall.of(call_of_message(report)).duration_seconds == seconds
+
+    def test_the_two_times_of_a_call_come_before_its_duration(self) -> None:
+        assert VapiCall.of(a_call(durationSeconds=4000)).duration_seconds == 90.5
+
+    def test_an_absurd_duration_is_capped_and_known(self) -> None:
+        call = VapiCall.of(a_call(startedAt="1996-11-01T10:00:00Z"))
+        assert call.duration_seconds == 24 * 3600
+        assert call.told_duration_seconds is not None
+        assert call.told_duration_seconds > 9e8
+
+    @pytest.mark.parametrize("cost", [{"cost": None}, {}])
+    def test_without_a_cost_of_its_own_the_breakdowns_total_is_the_cost(self, cost: Any) -> None:
+        call = {key: value for key, value in a_call().items() if key != "cost"} | cost
+        assert VapiCall.of(call).cost_usd == Decimal("0.1843")
+
     def test_a_call_without_content_is_a_call(self) -> None:
         call = VapiCall.of({"id": "c", "status": "ended", "cost": 0.1})
         assert (call.has_content, call.ending, call.cost_usd) == (
@@ -178,7 +224,7 @@ class TestStoring:
                 "messagesOpenAIFormatted": [{"role": "system", "content": "A PROMPT"}],
                 "presignedMonoUrl": "https://x/HIDDEN",
                 "recordingUrl": "https://s3/rec.wav?X-Amz-Signature=HIDDEN",
-                "variableValues": {"apiKey": "HIDDEN", "secretary": "Bob"},
+                "variableValues": {"apiKey": "HIDDEN-4f9c2d71b0", "secretary": "Bob"},
             },
             "credentials": [{"twilioAuthToken": "HIDDEN"}],
         }
@@ -187,6 +233,82 @@ class TestStoring:
         assert "PROMPT" not in written
         assert '"secretary": "Bob"' in written
         assert '"close_lead_id": "lead_1"' in written
+
+    def test_what_was_found_is_kept_whole_whatever_its_names_are(self) -> None:
+        found = {
+            "patient_id": "P1",
+            "prior_authorization_number": "AUTH-7781",
+            "authorization_status": "approved",
+            "authorization": "pending",
+            "password_reset_requested": True,
+            "credential_verified": True,
+            "customer_signature": "yes",
+            "loyalty_token": "LT-48213",
+            "token": 7,
+            "headers": ["name", "price"],
+        }
+        tool = {"function": {"name": "check", "arguments": found}}
+        call = a_call(
+            analysis={"structuredData": found, "summary": "x"},
+            metadata=found,
+            artifact={
+                "structuredOutputs": {"so-1": {"name": "Authorization", "result": found}},
+                "variableValues": found,
+                "messages": [
+                    {"role": "tool_calls", "toolCalls": [tool]},
+                    {"role": "tool_call_result", "result": found},
+                ],
+            },
+        )
+        call["assistantOverrides"] = {"variableValues": found, "metadata": found}
+        stored = VapiCall.of(storable(call))
+        assert stored.analysis["structuredData"] == found
+        assert stored.structured_outputs == {"so-1": {"name": "Authorization", "result": found}}
+        assert (stored.variables, stored.metadata) == (found, found)
+        assert [turn.text for turn in stored.turns] == [
+            f"check({json.dumps(found)})", json.dumps(found),
+        ]  # fmt: skip
+
+    @pytest.mark.parametrize(
+        "secret",
+        [
+            "sk-proj-4fHq83hdkJdk39dkJd83", "sk_live_51Hq83hdkJdk39dkJd83", "AKIAIOSFODNN7EXAMPLE",
+            "ghp_16C7e42F292c6912E7710c838347Ae178B4a", "xoxb-1234567890-abcdef",
+            "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NSJ9.dBjftJeZ4CVP",
+            "SK0123456789abcdef0123456789abcdef", "api_2Gq8sJ3kL9dkJd83Xx.5hT7kQ2mN8pR4vW6",
+        ],
+    )  # fmt: skip
+    def test_a_secret_is_known_by_its_form_and_masked(self, secret: str) -> None:
+        call = a_call(
+            analysis={"structuredData": {"note": f"The key is {secret}, he said."}},
+            artifact={"messages": [{"role": "user", "message": f"Bearer {secret}"}]},
+        )
+        written = json.dumps(storable(call))
+        assert secret not in written
+        assert '"note": "The key is [secret], he said."' in written
+
+    def test_words_with_hyphens_are_no_secrets(self) -> None:
+        said = "It's a pat-a-cake-pat-a-cake-bakers-man and a risk-free-trial-offer-for-you thing."
+        assert storable({"id": "c", "summary": said})["summary"] == said
+
+    def test_of_a_text_only_the_link_that_expires_is_replaced(self) -> None:
+        asked = "I am texting you https://cal.example.com/confirm?token=9f3. Anything else?"
+        found = '{"total": 99.5, "pdf": "https://b.s3.amazonaws.com/x.pdf?X-Amz-Signature=aa"}'
+        messages = [
+            {"role": "bot", "message": asked},
+            {"role": "tool_call_result", "result": found},
+            {"role": "bot", "message": "See https://example.com/prices?day=fri (or call)."},
+        ]
+        summary = "We sent https://pay.example.com/i?token=abc and booked Friday."
+        call = VapiCall.of(
+            storable(a_call(artifact={"messages": messages}, analysis={"summary": summary}))
+        )
+        assert [turn.text for turn in call.turns] == [
+            "I am texting you [expired link]. Anything else?",
+            '{"total": 99.5, "pdf": "[expired link]"}',
+            "See https://example.com/prices?day=fri (or call).",
+        ]
+        assert call.analysis["summary"] == "We sent [expired link] and booked Friday."
 
     def test_what_we_do_not_know_is_kept(self) -> None:
         kept = storable(a_call(newField={"deep": [1, {"er": None}]}))
@@ -308,6 +430,16 @@ def check_readable_and_storable(raw: dict[str, Any]) -> None:
         ("tel:+49-30-901820", "+4930901820"),
         ("4155550123", None),  # of which country?
         ("+0123456789", None),
+        ("+44 (0)20 7946 0000", "+442079460000"),
+        ("+4402079460000", "+442079460000"),
+        ("(+33) 1 23 45 67 89", "+33123456789"),
+        ("+33 (0)1 23 45 67 89 poste 12", "+33123456789"),
+        ("+1 415 555 0123 ext. 5", "+14155550123"),
+        ("+14155550123;ext=5", "+14155550123"),
+        ("+39 06 6982 1234", "+390669821234"),  # an Italian zero is part of the number
+        ("sip:+14155550123@pbx.example.com;user=phone", "+14155550123"),
+        ("sips:00442079460000@pbx.example.com", "+442079460000"),
+        ("\uff0b81 3-1234-5678", "+81312345678"),
         ("sip:ada@example.org", None),
         ("+1" + "5" * 70, None),
         (None, None),

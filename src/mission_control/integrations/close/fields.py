@@ -141,7 +141,7 @@ def _check_choice(field: CustomField, named: str, values: Sequence[JsonValue]) -
 
 def _shows(lead: JsonObject, key: str, wanted: JsonValue) -> bool:
     base, _, operation = key.rpartition(".")
-    if key.startswith(f"{PREFIX}cf_") and operation in {"add", "remove"}:
+    if base.startswith(PREFIX) and operation in {"add", "remove"}:
         has = any(_same(one, wanted) for one in _values(lead.get(base)))
         return has if operation == "add" else not has
     return _same(lead.get("status_label" if key == "status" else key), wanted)

@@ -12,12 +12,13 @@ from mission_control.core.errors import NotAcceptableError
 from mission_control.core.playbook import agent_slug
 from mission_control.core.storable import storable_text
 from mission_control.integrations.vapi.assistant import AssistantSummary, JsonObject
-from mission_control.integrations.vapi.call import Turn, VapiCall
+from mission_control.integrations.vapi.call import VapiCall
 from mission_control.integrations.vapi.prompt_slots import (
     live_first_message,
     live_prompt,
     other_system_messages,
 )
+from mission_control.integrations.vapi.turns import Turn
 
 HEARD, SAID = "caller_says", "reply"
 MOST_DRAFTS, MOST_PER_CALL = 24, 3

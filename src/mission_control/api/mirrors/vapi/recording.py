@@ -9,7 +9,8 @@ from mission_control.core.words import CallSource
 from mission_control.data.calls import CallFacts, RecordedCall
 from mission_control.data.unit_of_work import UnitOfWork
 from mission_control.integrations.vapi.assistant import JsonObject
-from mission_control.integrations.vapi.call import VapiCall, call_of_message, storable
+from mission_control.integrations.vapi.call import VapiCall, call_of_message
+from mission_control.integrations.vapi.storing import masked, storable
 
 # Messages that tell what a call has come to. The others tell of its single words.
 CALL_STATE_MESSAGES = frozenset({
@@ -47,8 +48,8 @@ def facts_of(raw: JsonObject, agents: AgentOf) -> CallFacts | None:
         cost_usd=call.cost_usd,
         customer_number=call.customer_number,
         customer_name=call.customer_name,
-        summary=call.summary,
-        transcript=call.transcript,
+        summary=masked(call.summary) if call.summary else None,
+        transcript=masked(call.transcript) if call.transcript else None,
     )
 
 
