@@ -148,6 +148,33 @@ class TestWhatIsTaken:
         assert "HIDDEN" not in written
         assert "PROMPT" not in written
 
+    async def test_what_was_found_is_shown_whole(self, world: CallsWorld) -> None:
+        found = {"prior_authorization_number": "AUTH-7781", "customer_signature": "yes"}
+        link = "We sent https://pay.example.com/i?token=HIDDEN and booked Friday."
+        analysis = {"summary": link, "structuredData": found}
+        await world.tell(a_report(analysis=analysis))
+        [item] = (await world.http.get("/api/calls")).json()["items"]
+        call = (await world.http.get(f"/api/calls/{item['id']}")).json()
+        assert call["analysis"]["structuredData"] == found
+        assert call["summary"] == "We sent [expired link] and booked Friday."
+        assert call["metadata"] == {"close_lead_id": "lead_1", "close_contact_id": "cont_1"}
+        assert (call["variables"], call["structured_outputs"], call["notes"]) == ({}, {}, [])
+
+    async def test_messages_without_a_transcript_are_found(self, world: CallsWorld) -> None:
+        messages = [{"role": "bot", "message": "Your zeppelin is ready."}]
+        await world.tell(a_report(artifact={"messages": messages}))
+        found = (await world.http.get("/api/calls", params={"text": "zeppelin"})).json()["items"]
+        assert [one["external_id"] for one in found] == [a_call()["id"]]
+
+    async def test_a_duration_that_no_call_has_is_capped_and_said(self, world: CallsWorld) -> None:
+        await world.tell(a_report(startedAt="1996-11-01T10:00:00Z"))
+        [item] = (await world.http.get("/api/calls")).json()["items"]
+        assert item["duration_seconds"] == 86_400
+        call = (await world.http.get(f"/api/calls/{item['id']}")).json()
+        [note] = call["notes"]
+        assert "946," in note
+        assert "24 hours" in note
+
     async def test_refusals(self, world: CallsWorld) -> None:
         headers = {"Authorization": f"Bearer {TOKEN}"}
         for body, status, code in (

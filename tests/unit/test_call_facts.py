@@ -15,12 +15,18 @@ from mission_control.data.call_facts import CallFacts, KnownCall
 T0 = datetime(2026, 11, 1, 10, tzinfo=UTC)
 
 
-def said(minute: float | None, *, document: dict[str, Any] | None = None, **told: Any) -> KnownCall:
+def said(
+    minute: float | None,
+    *,
+    document: dict[str, Any] | None = None,
+    created: float = 0,
+    **told: Any,
+) -> KnownCall:
     at = None if minute is None else T0 + timedelta(minutes=minute)
     facts = CallFacts(
         source=CallSource.VAPI,
         external_id="c",
-        created_at=T0,
+        created_at=T0 + timedelta(minutes=created),
         document=document or {},
         source_updated_at=at,
         **told,
@@ -75,12 +81,53 @@ class TestWhatCounts:
             assert columns["cost_usd"] == Decimal(1)
 
     def test_the_earliest_moment_is_when_it_came_to_be(self) -> None:
-        assert together(said(3), said(None), said(1)).created_at == T0
+        statements = [said(30, created=20), said(None, created=5), said(9, created=10)]
+        for order in permutations(statements):
+            assert together(*order).created_at == T0 + timedelta(minutes=5)
+
+    def test_nothing_changes_before_it_came_to_be(self) -> None:
+        assert said(3, created=10).created_at == T0 + timedelta(minutes=3)
+
+
+MESSAGES = {
+    "artifact": {
+        "messages": [
+            {"role": "bot", "message": "Hello."},
+            {"role": "user", "message": " Hi. "},
+            {"role": "tool_calls", "message": "Looking.", "toolCalls": [{}]},
+            {"role": "assistant", "content": "Bye."},
+        ]
+    }
+}  # fmt: skip
+
+
+class TestTranscript:
+    def test_without_one_the_messages_are_it(self) -> None:
+        known = said(1, document=MESSAGES)
+        assert known.columns["transcript"] == "AI: Hello.\nUser: Hi.\nAI: Bye."
+        assert stored(known).columns == known.columns
+
+    def test_one_that_was_told_counts_whenever_it_came(self) -> None:
+        told, derived = said(1, transcript="AI: Told"), said(2, document=MESSAGES)
+        for known in (
+            together(told, derived),
+            together(derived, told),
+            stored(derived).joined(told),
+        ):
+            assert known.columns["transcript"] == "AI: Told"
+
+    def test_what_is_removed_is_not_derived_again(self) -> None:
+        removed = said(2, content_removed_at=T0)
+        known = together(said(1, document=MESSAGES), removed)
+        assert known.columns["transcript"] is None
 
 
 DOCUMENTS = st.dictionaries(
     st.sampled_from("ab"),
     st.sampled_from([None, 1, "x", [], [1], {}, {"m": [1]}, {"m": [], "n": 2}, {"m": [2]}]),
+) | st.builds(
+    lambda text: {"artifact": {"messages": [{"role": "user", "message": text}]}},
+    st.sampled_from(["one", "two"]),
 )
 STATEMENTS = st.builds(
     said,
@@ -88,7 +135,9 @@ STATEMENTS = st.builds(
     document=DOCUMENTS,
     status=st.sampled_from([None, "queued", "ended"]),
     ending=st.sampled_from([None, CallEnding.ERROR, CallEnding.CUSTOMER]),
+    created=st.sampled_from([0, 1, 3]),
     summary=st.sampled_from([None, "one", "two"]),
+    transcript=st.sampled_from([None, None, "User: one", "User: three"]),
     cost_usd=st.sampled_from([None, Decimal(0), Decimal("0.12345678")]),
     success=st.sampled_from([None, True, False]),
     agent_id=st.sampled_from([None, "remus"]),

@@ -50,6 +50,8 @@ COLUMNS = tuple(each.name for each in fields(CallFacts) if each.name not in NOT_
 # What tells what was said, or who said it.
 CONTENT = frozenset({"document", "summary", "transcript", "customer_number", "customer_name"})
 
+LABELS = {"bot": "AI", "assistant": "AI", "user": "User"}
+
 Path = tuple[str, ...]  # a column, or `document` and one or two keys
 
 
@@ -95,7 +97,9 @@ class KnownCall:
         cls, row: Mapping[str, Any], document: dict[str, Any], stamps: Mapping[str, Any]
     ) -> Self:
         """As `columns`, `document` and `stamps` gave it."""
-        told = {(name,): row[name] for name in COLUMNS} | _leaves(document)
+        derived = stamps.get("derived", ())
+        told = {(name,): row[name] for name in COLUMNS if name not in derived}
+        told |= _leaves(document)
         latest = Stamp(*stamps.get("latest", (0, 0)))
         earlier = {
             path: Stamp(*stamp) for stamp, *paths in stamps.get("earlier", ()) for path in paths
@@ -122,6 +126,8 @@ class KnownCall:
     def columns(self) -> dict[str, Any]:
         """For every column its value, `source_updated_at` included."""
         told = {name: self._value((name,)) for name in COLUMNS}
+        if self._transcript_is_derived:
+            told["transcript"] = transcript_of(self.document)
         latest = self._latest()
         at = datetime.fromtimestamp(latest.microseconds / 1_000_000, UTC)
         return {
@@ -150,7 +156,14 @@ class KnownCall:
             if said.stamp != latest:
                 earlier.setdefault(said.stamp, []).append("/".join(path))
         listed = [[list(stamp), *sorted(paths)] for stamp, paths in sorted(earlier.items())]
-        return {"latest": list(latest)} | ({"earlier": listed} if listed else {})
+        derived = {"derived": ["transcript"]} if self._transcript_is_derived else {}
+        return {"latest": list(latest)} | ({"earlier": listed} if listed else {}) | derived
+
+    @property
+    def _transcript_is_derived(self) -> bool:
+        """Nobody told it, and the messages say what it would be: so that it is found all the same."""
+        is_told = ("transcript",) in self.parts
+        return not is_told and transcript_of(self.document) is not None
 
     def _latest(self) -> Stamp:
         return max((said.stamp for said in self.parts.values()), default=Stamp(0, 0))
@@ -158,6 +171,26 @@ class KnownCall:
     def _value(self, path: Path) -> Any:
         said = self.parts.get(path)
         return None if said is None else said.value
+
+
+def transcript_of(document: Mapping[str, Any]) -> str | None:
+    """What was said, line by line as Vapi writes it, from the messages of its document."""
+    match document:
+        case {"artifact": {"messages": [*messages]}}:
+            lines = [line for message in messages if (line := _line(message)) is not None]
+            return "\n".join(lines) or None
+        case _:
+            return None
+
+
+def _line(message: Any) -> str | None:
+    match message:
+        case {"role": str(role), "message": str(text)} | {"role": str(role), "content": str(text)}:
+            calls_tools = message.get("toolCalls") or message.get("tool_calls")
+            label = None if calls_tools else LABELS.get(role)
+            return f"{label}: {text.strip()}" if label and text.strip() else None
+        case _:
+            return None
 
 
 def _the_one_that_counts(one: Said, other: Said) -> Said:

@@ -27,7 +27,7 @@ from mission_control.data.calls import (
 )
 from mission_control.data.pages import Cursor
 from mission_control.data.unit_of_work import UnitOfWork
-from mission_control.integrations.vapi.call import VapiCall
+from mission_control.integrations.vapi.call import LONGEST_CALL_SECONDS, VapiCall
 
 KeyT = TypeVar("KeyT")
 
@@ -57,6 +57,10 @@ async def read_call(uow: UnitOfWork, call_id: UUID) -> CallDetail:
         transcript=content.transcript,
         turns=turns,
         analysis=dict(seen.analysis) if is_vapi else {},
+        structured_outputs=dict(seen.structured_outputs) if is_vapi else {},
+        variables=dict(seen.variables) if is_vapi else {},
+        metadata=dict(seen.metadata) if is_vapi else {},
+        notes=_notes(seen) if is_vapi else [],
         cost_breakdown=dict(seen.cost_breakdown) if is_vapi else {},
         leads=await _leads_of(uow, call),
     )
@@ -67,6 +71,16 @@ def _is_withheld(call: Call, content: CallContent, turns: Sequence[TurnRead]) ->
     was_held = call.started_at is not None and call.ending not in {None, CallEnding.NOT_REACHED}
     is_removed = call.content_removed_at is not None
     return is_removed or (was_held and not content.transcript and not turns)
+
+
+def _notes(seen: VapiCall) -> list[str]:
+    lasted = seen.told_duration_seconds
+    if lasted is None or lasted == seen.duration_seconds:
+        return []
+    return [
+        f"Vapi says that this call lasted {lasted:,.0f} s. No call does: it is counted as "
+        f"{LONGEST_CALL_SECONDS / 3600:.0f} hours."
+    ]
 
 
 def _turns_at_vapi(seen: VapiCall) -> list[TurnRead]:

@@ -77,6 +77,10 @@ class CallDetail(CallRead):
     transcript: str | None
     turns: list[TurnRead]
     analysis: dict[str, Any] = Field(description="As the source sent it.")
+    structured_outputs: dict[str, Any] = Field(description="As the source sent them, by id.")
+    variables: dict[str, Any] = Field(description="Given to the call, or set in it.")
+    metadata: dict[str, Any] = Field(description="What whoever placed the call wrote to it.")
+    notes: list[str] = Field(description="What of this differs from what the source says, and why.")
     cost_breakdown: dict[str, Money] = Field(description="USD by part.")
     leads: list[MatchedLead]
 
