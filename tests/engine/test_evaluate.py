@@ -79,6 +79,15 @@ def test_a_contradiction_fails_where_the_paraphrase_passes(host: Engine) -> None
         ("exact", "Hello there", "Hello there!", False),
         ("regex", r"\b\d{3}-\d{4}\b", "Call 555-0199 now", True),
         ("regex", r"^call", "Please call", False),
+        ("regex", "I'm sorry", "I’m sorry", True),
+        ("regex", r"^do not call\.$", "**do not call**.", True),
+        ("regex", "^(a+)+$", "a" * 50 + "b", False),
+        ("excludes", "返金", "必ず返金を保証します。", False),
+        ("excludes", "환불", "환불을 보장합니다", False),
+        ("excludes", "follow-up", "We will send a follow\u2011up message.", False),
+        ("contains", "$49", "It costs $49.99 a month.", False),
+        ("contains", "do not call list", "You are on the **do not call** list now.", True),
+        ("exact", "Straße", "STRASSE", True),
         ("superoptix", "", EXPECTED, True),
         ("superoptix", "", "Something else entirely", False),
     ],
@@ -91,6 +100,29 @@ def test_every_kind_of_check(
     assert result.status == ("passed" if passed else "failed"), result
     assert result.checks[0].passed is passed
     assert (result.checks[0].reason is None) is passed
+
+
+def test_a_pattern_that_saw_only_a_part_says_so(host: Engine) -> None:
+    result = verdict(host, "word " * 50_000 + "end", Check(kind="regex", values=["end$"]))
+    assert result.status == "failed"
+    assert result.checks[0].reason is not None
+    assert "Only the first 200,000 of 250,003 characters were searched." in result.checks[0].reason
+
+
+def test_a_declared_spoken_form_is_the_value(host: Engine) -> None:
+    case = one("How much?", contains("$49")).model_copy(
+        update={"spoken_forms": {"$49": ["forty nine dollars"]}}
+    )
+    with ScriptedModel(lambda text, name: reply("It is forty nine dollars.")) as scripted:
+        finished, _ = evaluate(host, scripted.url, [case])
+    assert finished[0].status == "passed"
+
+
+def test_superoptix_does_not_judge_text_without_spaces(host: Engine) -> None:
+    result = verdict(host, "我们的价格是每月四十九美元。", expected="我们的价格是每月四十九美元")
+    assert (result.status, result.error_kind) == ("error", "playbook")
+    assert result.error_detail is not None
+    assert "Declare a check" in result.error_detail
 
 
 def test_without_checks_superoptix_decides(host: Engine) -> None:
@@ -112,12 +144,10 @@ def test_without_checks_superoptix_decides(host: Engine) -> None:
 def test_a_check_that_cannot_be_decided_is_an_error_and_no_score(
     host: Engine, check: Check, kind: str
 ) -> None:
-    started = time.monotonic()
     result = verdict(host, "aaaa aaaa " * 40 + "!", check)
     assert result.status == "error"
     assert result.score is None
     assert result.error_kind == kind
-    assert time.monotonic() - started < 5
 
 
 def judged(text: str, name: str) -> str:

@@ -21,6 +21,7 @@ from mission_control.core.playbook import (
     content_hash,
     parse_playbook,
     read_playbook,
+    read_stored,
     scenarios_of,
     split_of,
     with_prompt,
@@ -240,6 +241,61 @@ class TestRefusedContent:
             PlaybookInvalidError, match=r"1 problem and nothing was saved\. Correct"
         ):
             read_playbook(a_playbook(split="dev"))
+
+
+WRITTEN = [
+    "yes", "no", "on", "Off", "true", "10:30", "9:30", "02134", "01234", "1.10", "1_000", "12e3",
+    "+15550107788", "2026-11-27", "0x1F", ".5", "1e3", ".inf", "-5", "0o17", "190:20:30",
+]  # fmt: skip
+
+
+class TestWrittenText:
+    @pytest.mark.parametrize("written", WRITTEN)
+    def test_stays_what_was_written_where_the_value_is_text(self, written: str) -> None:
+        text = yaml.safe_dump(a_playbook(spoken_forms={"WRITTEN": ["WRITTEN"]},
+            input={"caller_says": "WRITTEN"}, expected_output={"reply": "WRITTEN"}, tags=["WRITTEN"],
+            checks=[{"contains": "WRITTEN"}, {"excludes": ["a", "WRITTEN"]}, {"exact": "WRITTEN"}],
+        )).replace("WRITTEN", written)  # fmt: skip
+        scenario = parse_playbook(text).scenarios[0]
+        assert scenario.input == {"caller_says": written}
+        assert scenario.expected == {"reply": written}
+        assert scenario.tags == [written]
+        assert scenario.spoken_forms == {written: [written]}
+        assert [check.values for check in scenario.checks] == [[written], ["a", written], [written]]
+
+    @pytest.mark.parametrize("written", WRITTEN)
+    def test_is_read_back_from_what_is_stored(self, written: str) -> None:
+        text = yaml.safe_dump(a_playbook(checks=[{"exact": "WRITTEN"}])).replace("WRITTEN", written)
+        parsed = parse_playbook(text)
+        stored = read_stored(canonical_yaml(parsed.data))
+        assert stored.hash == parsed.hash
+        assert stored.scenarios[0].checks == [Check(kind="exact", values=[written])]
+
+    def test_a_stored_version_keeps_its_hash_and_its_meaning(self) -> None:
+        data = a_playbook(checks=[{"contains": [630, 1116, 1.1, True]}], tags=["a"])
+        data["spec"]["temperature"] = 0.5
+        before = read_playbook(data)
+        after = read_stored(canonical_yaml(before.data))
+        assert after.hash == before.hash
+        assert after.scenarios[0].checks[0].values == ["630", "1116", "1.1", "true"]
+
+    def test_numbers_and_flags_elsewhere_are_values(self) -> None:
+        data = a_playbook(anchor=True)
+        data["spec"]["language_model"] = {"temperature": 0.5, "max_tokens": 300}
+        parsed = parse_playbook(yaml.safe_dump(data))
+        assert parsed.scenarios[0].anchor is True
+        assert parsed.language_model.max_tokens == 300
+        assert parsed.data == data
+
+    def test_nothing_is_still_nothing(self) -> None:
+        text = yaml.safe_dump(a_playbook()).replace("Forty nine dollars", "null")
+        assert refused(text) == {f"{SCENARIO}.expected_output.reply": "It must be text."}
+
+    def test_without_spaces_a_check_must_be_declared(self) -> None:
+        case = {"expected_output": {"reply": "料金は月額四十九ドルです"}}
+        errors = refused(a_playbook(**case))
+        assert "Declare a check" in errors[f"{SCENARIO}.checks"]
+        assert parse_playbook(yaml.safe_dump(a_playbook(**case, checks=[{"contains": "四十九"}])))
 
 
 class TestLenient:

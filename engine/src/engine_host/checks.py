@@ -1,9 +1,7 @@
 """The conditions on an answer: what each one finds, and the feedback an optimizer learns from."""
 
 import json
-import re
-import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, cast
@@ -17,25 +15,14 @@ from engine_host.journal import json_text
 from engine_host.models import MeteredLM
 from engine_host.vendor import LexicalScore
 from mission_control_protocol import Check, CheckKind, CheckResult, Scenario
+from mission_control_protocol.spelling import has_no_spaces, mentions, plain, plain_pattern, same
 
-_QUOTES = str.maketrans(
-    {
-        "‘": "'",
-        "’": "'",
-        "‚": "'",
-        "‛": "'",
-        "“": '"',
-        "”": '"',
-        "„": '"',
-        "«": '"',
-        "»": '"',
-        "`": "'",
-    }
-)
 _LONGEST_PATTERN = 500
-_LONGEST_TEXT = 20_000
+_LONGEST_TEXT = 200_000
 _PATTERN_SECONDS = 1.0
 _SHOWN = 160
+
+SpokenForms = Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -107,9 +94,9 @@ class Scorer:
             case "judge":
                 return self._judged(check, scenario, text)
             case "superoptix":
-                return _from_lexical(lexical)
+                return _from_lexical(lexical, scenario)
             case kind:
-                return _TEXT_CHECKS[kind](check.values, text)
+                return _TEXT_CHECKS[kind](check.values, text, scenario.spoken_forms)
 
     def _judged(self, check: Check, scenario: Scenario, text: str) -> CheckResult:
         if self._judge is None:
@@ -140,34 +127,46 @@ class Scorer:
 # ---------------------------------------------------------------- checks on text
 
 
-def _contains(values: list[str], text: str) -> CheckResult:
-    missing = [value for value in values if not _mentions(text, value)]
+def _contains(values: list[str], text: str, spoken: SpokenForms) -> CheckResult:
+    missing = [value for value in values if not mentions(text, value, spoken)]
     share = 1 - len(missing) / len(values) if values else 1.0
     return _result("contains", score=share, reason=f"Missing: {_quoted(missing)}.")
 
 
-def _excludes(values: list[str], text: str) -> CheckResult:
-    present = [value for value in values if _mentions(text, value)]
+def _excludes(values: list[str], text: str, spoken: SpokenForms) -> CheckResult:
+    present = [value for value in values if mentions(text, value, spoken)]
     return _result(
         "excludes", score=float(not present), reason=f"Must not be said: {_quoted(present)}."
     )
 
 
-def _exact(values: list[str], text: str) -> CheckResult:
-    same = any(normal(text) == normal(value) for value in values)
-    return _result("exact", score=float(same), reason=f"It must be exactly {_quoted(values[:1])}.")
+def _exact(values: list[str], text: str, spoken: SpokenForms) -> CheckResult:
+    found = any(same(text, value, spoken) for value in values)
+    return _result("exact", score=float(found), reason=f"It must be exactly {_quoted(values[:1])}.")
 
 
-def _regex(values: list[str], text: str) -> CheckResult:
-    unmatched = [pattern for pattern in values if not _matches(pattern, text)]
-    return _result(
+def _regex(values: list[str], text: str, _: SpokenForms) -> CheckResult:
+    """Looks at the reply in `plain` typography: straight quotes, one hyphen, no Markdown marks."""
+    seen = plain(text)
+    unmatched = [pattern for pattern in values if not _matches(pattern, seen[:_LONGEST_TEXT])]
+    left_out = (
+        f" Only the first {_LONGEST_TEXT:,} of {len(seen):,} characters were searched."
+        if len(seen) > _LONGEST_TEXT
+        else ""
+    )
+    result = _result(
         "regex",
         score=float(not unmatched),
-        reason=f"No match for the pattern {_quoted(unmatched)}.",
+        reason=f"No match for the pattern {_quoted(unmatched)}.{left_out}",
+    )
+    return (
+        result
+        if not result.passed
+        else result.model_copy(update={"reason": left_out.strip() or None})
     )
 
 
-_TEXT_CHECKS: dict[str, Callable[[list[str], str], CheckResult]] = {
+_TEXT_CHECKS: dict[str, Callable[[list[str], str, SpokenForms], CheckResult]] = {
     "contains": _contains,
     "excludes": _excludes,
     "exact": _exact,
@@ -181,7 +180,7 @@ def _matches(pattern: str, text: str) -> bool:
     try:
         # The standard library's engine cannot be interrupted on a pattern that backtracks for ever.
         found = regex.search(
-            pattern, text[:_LONGEST_TEXT], timeout=_PATTERN_SECONDS, concurrent=True
+            plain_pattern(pattern), text, timeout=_PATTERN_SECONDS, concurrent=True
         )
     except TimeoutError as error:
         raise EngineFailure(
@@ -194,7 +193,13 @@ def _matches(pattern: str, text: str) -> bool:
     return found is not None
 
 
-def _from_lexical(score: float | None) -> CheckResult:
+def _from_lexical(score: float | None, scenario: Scenario) -> CheckResult:
+    if has_no_spaces(" ".join(scenario.expected.values())):
+        raise EngineFailure(
+            "playbook",
+            "SuperOptiX's own score compares words between spaces, so it cannot judge this text. "
+            "Declare a check: contains, excludes, exact, regex or judge.",
+        )
     if score is None:
         raise EngineFailure("playbook", "The scenario has neither an expected output nor a check.")
     return CheckResult(
@@ -208,16 +213,6 @@ def _from_lexical(score: float | None) -> CheckResult:
 def _result(kind: CheckKind, *, score: float, reason: str) -> CheckResult:
     passed = score >= 1.0
     return CheckResult(kind=kind, passed=passed, score=score, reason=None if passed else reason)
-
-
-def normal(text: str) -> str:
-    """Case, whitespace and typographic quotes do not matter."""
-    return " ".join(unicodedata.normalize("NFKC", text.translate(_QUOTES)).casefold().split())
-
-
-def _mentions(text: str, value: str) -> bool:
-    wanted = re.escape(normal(value))
-    return bool(wanted) and re.search(rf"(?<!\w){wanted}(?!\w)", normal(text)) is not None
 
 
 def _quoted(values: list[str]) -> str:

@@ -75,6 +75,8 @@ class Scenario(Message):
     input: dict[str, str]
     expected: dict[str, str]
     checks: list[Check]
+    # Other forms of a value that count as the same: {"$49": ["forty nine dollars"]}.
+    spoken_forms: dict[str, list[str]] = Field(default_factory=dict)
 
 
 class Demonstration(Message):

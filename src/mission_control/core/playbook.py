@@ -4,7 +4,7 @@ import copy
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, cast, get_args
 
 from pydantic import BaseModel, ConfigDict
@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from mission_control.core import safe_yaml
 from mission_control.core.errors import NotAcceptableError
 from mission_control.core.safe_yaml import UnreadableYamlError
+from mission_control_protocol.spelling import has_no_spaces
 
 CheckKind = Literal["contains", "excludes", "exact", "regex", "judge", "superoptix"]
 Split = Literal["train", "validation", "test"]
@@ -58,6 +59,7 @@ class Scenario(_Part):
     input: dict[str, str]
     expected: dict[str, str]
     checks: list[Check]
+    spoken_forms: dict[str, list[str]] = {}  # of a value: {"$49": ["forty nine dollars"]}
 
 
 class Demonstration(_Part):
@@ -105,11 +107,48 @@ def parse_playbook(text: str, *, lenient: bool = False) -> Playbook:
     `lenient` is for the marketplace: ids become slugs, equal ones are kept apart by a suffix, and
     nested inputs become JSON text. What it returns is valid without leniency.
     """
+    return read_playbook(_loaded(text, is_text=_is_text), lenient=lenient)
+
+
+def read_stored(text: str) -> Playbook:
+    """Read the canonical YAML of a version, which has the values that its author got then."""
+    return read_playbook(_loaded(text))
+
+
+def _loaded(text: str, is_text: Callable[[safe_yaml.Path], bool] = lambda _: False) -> object:
     try:
-        data = safe_yaml.load(text)
+        return safe_yaml.load(text, is_text=is_text)
     except UnreadableYamlError as exc:
         raise _invalid([{"field": exc.field, "message": exc.message}]) from None
-    return read_playbook(data, lenient=lenient)
+
+
+def _is_text(path: safe_yaml.Path) -> bool:
+    """Where a playbook holds text: `contains: yes` looks for "yes", and a ZIP code keeps its zero."""
+    match path:
+        case ("metadata", *_) | ("spec", "prompt" | "first_message" | "persona", *_):
+            return True
+        case ("spec", "tasks", _, "name" | "instruction"):
+            return True
+        case ("spec", "demonstrations", _, "inputs" | "outputs", _):
+            return True
+        case ("spec", "feature_specifications", "scenarios", _, *place) | (
+            "spec", "scenarios", _, *place,
+        ):  # fmt: skip
+            return _is_text_of_scenario(place)
+        case _:
+            return False
+
+
+def _is_text_of_scenario(place: Sequence[str | int]) -> bool:
+    match place:
+        case ["name" | "description" | "split"] | ["tags", _]:
+            return True
+        case ["input" | "expected_output", _]:
+            return True
+        case ["checks", _, *_] | ["spoken_forms", *_]:
+            return True
+        case _:
+            return False
 
 
 def read_playbook(data: object, *, lenient: bool = False) -> Playbook:
@@ -318,6 +357,7 @@ class _Reading:
             "input": self._fields(scenario.get("input"), f"{where}.input"),
             "expected": expected,
             "checks": self._checks(scenario, where, {*expected, *outputs}),
+            "spoken_forms": self._spoken_forms(scenario, where),
         }
         return Scenario.model_validate(content) if len(self.errors) == before else None
 
@@ -338,7 +378,7 @@ class _Reading:
     def _checks(self, scenario: Mapping[str, Any], where: str, fields: set[str]) -> list[Check]:
         raw = scenario.get("checks")
         if raw is None or raw == []:
-            return [UNDECLARED]
+            return self._undeclared(scenario, where)
         if not isinstance(raw, list):
             self._refuse(f"{where}.checks", "It must be a list.")
             return []
@@ -347,6 +387,28 @@ class _Reading:
             for index, item in enumerate(cast("list[object]", raw))
         )
         return [check for check in read if check is not None]
+
+    def _undeclared(self, scenario: Mapping[str, Any], where: str) -> list[Check]:
+        expected = _mapping(scenario.get("expected_output")) or {}
+        if has_no_spaces(" ".join(_text(value) or "" for value in expected.values())):
+            self._refuse(
+                f"{where}.checks",
+                "SuperOptiX's own score compares words between spaces, so it cannot judge this "
+                "text. Declare a check: contains, excludes, exact, regex or judge.",
+            )
+            return []
+        return [UNDECLARED]
+
+    def _spoken_forms(self, scenario: Mapping[str, Any], where: str) -> dict[str, list[str]]:
+        raw = scenario.get("spoken_forms", {})
+        forms = _mapping(raw)
+        if forms is None:
+            self._refuse(f"{where}.spoken_forms", "It must be a mapping of values to their forms.")
+            return {}
+        return {
+            value: self._texts(_as_list(listed), f"{where}.spoken_forms.{value}")
+            for value, listed in forms.items()
+        }
 
     def _check(self, raw: object, where: str, fields: set[str]) -> Check | None:
         declared = _mapping(raw) or {}
@@ -364,8 +426,7 @@ class _Reading:
         return Check(kind=kind, values=values, field=field) if values else None
 
     def _values(self, kind: CheckKind, raw: object, where: str) -> list[str]:
-        items = cast("list[object]", raw) if isinstance(raw, list) else [raw]
-        values = [_text(item) or "" for item in items]
+        values = [_text(item) or "" for item in _as_list(raw)]
         if not values or not all(value.strip() for value in values):
             self._refuse(where, "It must be text, and not empty.")
             return []
@@ -431,6 +492,10 @@ class _Reading:
 
 def _mapping(value: object) -> dict[str, Any] | None:
     return cast("dict[str, Any]", value) if isinstance(value, dict) else None
+
+
+def _as_list(value: object) -> list[object]:
+    return cast("list[object]", value) if isinstance(value, list) else [value]
 
 
 def _text(value: object) -> str | None:

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol, cast
 
@@ -17,6 +17,8 @@ _ALLOWED_TAGS = {None} | {
 }
 # No timestamps: a date in a playbook is text, as it is in the JSON we store.
 _RESOLVED_TAGS = {_CORE + name for name in ("int", "float", "bool", "null", "merge")}
+
+_READ_AS_VALUES = {_CORE + name for name in ("int", "float", "bool")}
 
 
 class UnreadableYamlError(ValueError):
@@ -66,12 +68,19 @@ def _as_block_where_it_reads_well(dumper: yaml.SafeDumper, text: str) -> yaml.Sc
 _Dumper.add_representer(str, _as_block_where_it_reads_well)  # pyright: ignore[reportUnknownMemberType]
 
 
-def load(text: str) -> object:
-    """The one document in `text`, as plain JSON-like data. Raises UnreadableYamlError."""
+Path = tuple[str | int, ...]
+
+
+def load(text: str, *, is_text: Callable[[Path], bool] = lambda _: False) -> object:
+    """The one document in `text`, as plain JSON-like data. Raises UnreadableYamlError.
+
+    Where `is_text` says so, a plain scalar stays what was written: `yes`, `10:30`, `02134`, `1.10`.
+    Paths are keys and indexes from the root, as `("spec", "tasks", 0, "name")`. Null stays null.
+    """
     _refuse_size(text)
     try:
         _Inspection().inspect(yaml.parse(text, Loader=_Loader))
-        return cast("object", yaml.load(text, Loader=_Loader))  # noqa: S506 - it is a SafeLoader
+        return _constructed(text, is_text)
     except yaml.MarkedYAMLError as exc:
         raise UnreadableYamlError(f"{_position(exc.problem_mark)}: {exc.problem}.") from None
     except yaml.YAMLError:
@@ -80,6 +89,33 @@ def load(text: str) -> object:
         if isinstance(exc, UnreadableYamlError):
             raise
         raise UnreadableYamlError("It holds a number that cannot be read.") from None
+
+
+def _constructed(text: str, is_text: Callable[[Path], bool]) -> object:
+    loader = _Loader(text)
+    try:
+        root = loader.get_single_node()
+        if root is None:
+            return None
+        _keep_text(root, (), is_text)
+        return cast("object", loader.construct_document(root))  # pyright: ignore[reportUnknownMemberType]
+    finally:
+        loader.dispose()
+
+
+def _keep_text(node: yaml.Node, path: Path, is_text: Callable[[Path], bool]) -> None:
+    match node:
+        case yaml.ScalarNode() if not node.style and node.tag in _READ_AS_VALUES and is_text(path):
+            node.tag = _CORE + "str"
+        case yaml.MappingNode():
+            for key, value in node.value:
+                _keep_text(key, (*path, key.value), is_text)
+                _keep_text(value, (*path, key.value), is_text)
+        case yaml.SequenceNode():
+            for index, item in enumerate(node.value):
+                _keep_text(item, (*path, index), is_text)
+        case _:
+            pass
 
 
 def dump(data: object) -> str:

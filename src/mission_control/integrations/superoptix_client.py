@@ -316,6 +316,7 @@ def to_engine(scenario: playbooks.Scenario) -> Scenario:
         checks=[
             Check(kind=each.kind, values=each.values, field=each.field) for each in scenario.checks
         ],
+        spoken_forms=scenario.spoken_forms,
     )
 
 

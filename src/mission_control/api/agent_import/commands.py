@@ -30,7 +30,7 @@ async def import_assistant(resources: Resources, assistant_id: str) -> AgentDeta
     calls, warnings = await _last_calls(resources.vapi, assistant)
     read = playbooks.read_playbook(playbook_of_assistant(assistant, calls))
     # As it will be read from now on: what would be too large then is refused now.
-    playbook = playbooks.parse_playbook(playbooks.canonical_yaml(read.data))
+    playbook = playbooks.read_stored(playbooks.canonical_yaml(read.data))
     if playbook.scenarios == [] and not warnings:
         warnings = ["No call of this assistant could become a scenario. Write some yourself."]
     compiled = await resources.superoptix.compile_agent(program_of(playbook))

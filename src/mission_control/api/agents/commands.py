@@ -113,9 +113,9 @@ async def _refuse_moving(uow: UnitOfWork, agent: Agent) -> None:
 
 def _edited_playbook(agent_id: str, current: AgentVersion, request: AgentUpdate) -> Playbook | None:
     if request.prompt is not None:
-        data = playbooks.parse_playbook(current.playbook).data
+        data = playbooks.read_stored(current.playbook).data
         return playbooks.read_playbook(playbooks.with_prompt(data, request.prompt))
-    if request.playbook is None:
+    if request.playbook is None or request.playbook.strip() == current.playbook.strip():
         return None
     edited = playbooks.parse_playbook(request.playbook)
     if edited.agent_id != agent_id:

@@ -46,4 +46,4 @@ def unified_diff(before: str, after: str, before_name: str, after_name: str) -> 
 
 
 def playbook_of(version: AgentVersion) -> Playbook:
-    return playbooks.parse_playbook(version.playbook)
+    return playbooks.read_stored(version.playbook)
