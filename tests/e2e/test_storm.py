@@ -193,7 +193,7 @@ class Storm:
         engines = engines_of(self.product, holder)
         if holder is None or not engines or paid_bytes(self.product) <= self.paid_before:
             return None
-        worker = self.product.part("worker")
+        worker = self.product.part("worker-engine")
         return {"engine": engines[0], "worker child": holder, "worker": worker}[kind]
 
     @property
@@ -310,7 +310,7 @@ def nothing_was_paid_twice(product: Product, witness: Witness, storm: Storm) -> 
 
 def nothing_is_orphaned(product: Product) -> None:
     """Every engine that still runs has somebody to work for."""
-    worker = product.part("worker")
+    worker = product.part("worker-engine")
     assert worker is not None
     masters = {product.part("api"), *product.children(worker, "celery")}
     engines = [pid for pid, command in product.processes().items() if ENGINE in command]

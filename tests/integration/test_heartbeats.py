@@ -15,14 +15,12 @@ from mission_control.data.heartbeats import HEARTBEAT_LIFE_SECONDS, Heartbeat, l
 from mission_control.supervisor.readiness import has_heartbeat
 from tests.services import process
 
-APP = "mission_control.worker.main:celery_app"
-
 
 def celery(
-    directory: Path, redis_url: str, *arguments: str
+    directory: Path, redis_url: str, door: str, *arguments: str
 ) -> AbstractContextManager["Popen[bytes]"]:
     return process(
-        (sys.executable, "-m", "celery", "-A", APP, *arguments),
+        (sys.executable, "-m", "celery", "-A", f"mission_control.worker.{door}", *arguments),
         log=directory / "log",
         ready=lambda: True,
         cwd=directory,
@@ -48,7 +46,7 @@ async def until_ready(redis_url: str, pid: int) -> None:
 async def test_the_scheduler_is_ready_with_its_first_tick_and_keeps_nothing_on_disk(
     redis_url: str, tmp_path: Path
 ) -> None:
-    with celery(tmp_path, redis_url, "beat", "--pidfile=") as beat:
+    with celery(tmp_path, redis_url, "scheduler", "beat", "--pidfile=") as beat:
         await until_ready(redis_url, beat.pid)
         (found,) = await heartbeats(redis_url)
 
@@ -63,7 +61,7 @@ async def test_a_worker_names_its_queues_and_slots_and_takes_it_back_when_it_end
     redis_url: str, tmp_path: Path
 ) -> None:
     options = ("-Q", "one,two", "-c", "2", "--without-gossip", "--without-mingle")
-    with celery(tmp_path, redis_url, "worker", *options) as worker:
+    with celery(tmp_path, redis_url, "main", "worker", *options) as worker:
         await until_ready(redis_url, worker.pid)
         (found,) = await heartbeats(redis_url)
 
@@ -77,7 +75,7 @@ async def test_a_worker_names_its_queues_and_slots_and_takes_it_back_when_it_end
 async def test_a_heartbeat_of_a_killed_process_does_not_outlive_it_for_long(
     redis_url: str, tmp_path: Path
 ) -> None:
-    with celery(tmp_path, redis_url, "beat", "--pidfile=") as beat:
+    with celery(tmp_path, redis_url, "scheduler", "beat", "--pidfile=") as beat:
         await until_ready(redis_url, beat.pid)
         (found,) = await heartbeats(redis_url)
         beat.kill()

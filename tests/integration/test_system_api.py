@@ -11,7 +11,7 @@ from mission_control.api.resources import Resources, build_resources
 from mission_control.core.clock import utc_now
 from mission_control.core.part_states import PartState, SupervisorState, write_state
 from mission_control.core.settings import Settings
-from mission_control.data.heartbeats import Heartbeat, HeartbeatWriter
+from mission_control.data.heartbeats import Heartbeat, HeartbeatWriter, open_impatient_redis
 from mission_control.supervisor.lock import sole_supervisor
 
 NOWHERE = "http://127.0.0.1:9/v1"
@@ -51,7 +51,7 @@ async def test_a_part_of_up_that_keeps_ending_is_no_health(
 async def test_one_scheduler_must_tick_and_no_more(
     client: httpx2.AsyncClient, settings: Settings
 ) -> None:
-    writer = HeartbeatWriter(settings.redis)
+    writer = HeartbeatWriter(open_impatient_redis(settings.redis))
     first, second = (Heartbeat(part="scheduler", host="here", pid=pid) for pid in (1, 2))
 
     states: list[str] = []

@@ -78,7 +78,9 @@ def test_up_starts_everything_and_stops_without_a_trace(tmp_path: Path) -> None:
             ("redis", "ready"),
             ("migrations", "done"),
             ("api", "ready"),
-            ("worker", "ready"),
+            ("worker-engine", "ready"),
+            ("worker-deployments", "ready"),
+            ("worker-background", "ready"),
             ("beat", "ready"),
             ("sandbox-model", "ready"),
             ("sandbox-vapi", "ready"),
@@ -91,7 +93,7 @@ def test_up_starts_everything_and_stops_without_a_trace(tmp_path: Path) -> None:
             "sandbox-vapi",
             "sandbox-close",
         ]
-        assert len(processes_of(data_dir)) >= 9
+        assert len(processes_of(data_dir)) >= 11
         with urllib.request.urlopen(f"http://127.0.0.1:{first_port}/readyz", timeout=10) as answer:
             assert answer.status == 200
 

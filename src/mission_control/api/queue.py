@@ -1,7 +1,8 @@
-"""Celery, and the bridge from its synchronous workers to our async services."""
+"""Celery, its queues, and the bridge from its synchronous workers to our async services."""
 
 import asyncio
-from collections.abc import Coroutine
+import json
+from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
@@ -11,21 +12,19 @@ from celery import Celery
 from redis.asyncio import Redis
 
 from mission_control.core.settings import get_settings
-from mission_control.core.words import JobKind
+from mission_control.core.words import JobKind, Queue
 
 ResultT = TypeVar("ResultT")
 
-ENGINE_QUEUE = "engine"
-DEFAULT_QUEUE = "default"
 HINT_SECONDS = 3.0
 
 # Kind of job → the task that runs it, and the queue it waits in.
-TASKS: dict[JobKind, tuple[str, str]] = {
-    JobKind.EVALUATE: ("evaluate.run", ENGINE_QUEUE),
-    JobKind.OPTIMIZE: ("optimize.run", ENGINE_QUEUE),
-    JobKind.DEPLOY: ("deployments.deploy", DEFAULT_QUEUE),
-    JobKind.ROLLBACK: ("deployments.roll_back", DEFAULT_QUEUE),
-    JobKind.SYNC: ("sync.run", DEFAULT_QUEUE),
+TASKS: dict[JobKind, tuple[str, Queue]] = {
+    JobKind.EVALUATE: ("evaluate.run", Queue.ENGINE),
+    JobKind.OPTIMIZE: ("optimize.run", Queue.ENGINE),
+    JobKind.DEPLOY: ("deployments.deploy", Queue.DEPLOYMENTS),
+    JobKind.ROLLBACK: ("deployments.roll_back", Queue.DEPLOYMENTS),
+    JobKind.SYNC: ("sync.run", Queue.BACKGROUND),
 }
 
 celery_app = Celery("mission_control", broker=get_settings().celery_broker)
@@ -33,7 +32,7 @@ celery_app.conf.update(
     task_ignore_result=True,  # results live in the database
     task_acks_late=True,
     task_reject_on_worker_lost=True,
-    task_default_queue=DEFAULT_QUEUE,
+    task_default_queue=Queue.BACKGROUND,
     worker_prefetch_multiplier=1,
     worker_soft_shutdown_timeout=2.0,
     worker_hijack_root_logger=False,
@@ -67,7 +66,7 @@ async def enqueue(kind: JobKind, job_id: UUID) -> None:
     await send_hint(task, str(job_id), queue=queue)
 
 
-async def send_hint(task: str, *arguments: str, queue: str = DEFAULT_QUEUE) -> None:
+async def send_hint(task: str, *arguments: str, queue: Queue = Queue.BACKGROUND) -> None:
     """Have a worker run this task, unless the message gets lost."""
     send = partial(
         celery_app.send_task,
@@ -83,5 +82,9 @@ async def send_hint(task: str, *arguments: str, queue: str = DEFAULT_QUEUE) -> N
 
 async def hints(redis: Redis) -> str:
     """All that waits in the queues, as one text; the id of a job is in it if its hint waits."""
-    queues = {queue for _, queue in TASKS.values()}
-    return "\n".join([str(await redis.lrange(queue, 0, -1)) for queue in queues])
+    return "\n".join([str(await redis.lrange(queue, 0, -1)) for queue in Queue])
+
+
+def tasks_in(messages: Sequence[str | bytes]) -> list[str]:
+    """Which tasks these messages of a queue ask for."""
+    return [str(json.loads(message)["headers"]["task"]) for message in messages]

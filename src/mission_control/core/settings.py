@@ -118,7 +118,7 @@ class Settings(BaseSettings):
     mc_search_k: float = Field(default=1, ge=0, le=1000)
     mc_model_prices: dict[str, ModelPrice] = Field(default_factory=dict)
     mc_memory_config: Path | None = None
-    mc_worker_processes: int = Field(default=4, ge=1, le=64)
+    mc_worker_processes: int = Field(default=2, ge=1, le=64)
     mc_log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
     mc_sandbox_latency_ms: int = Field(default=0, ge=0, le=60_000)
     mc_sandbox_leads: int = Field(default=29_000, ge=1, le=29_000)

@@ -31,6 +31,14 @@ class JobKind(StrEnum):
     SYNC = "sync"
 
 
+class Queue(StrEnum):
+    """What work waits in. Each has workers of its own, so that none waits behind another kind."""
+
+    ENGINE = "engine"  # evaluations and optimizations: minutes
+    DEPLOYMENTS = "deployments"  # and rollbacks: seconds, and somebody waits for them
+    BACKGROUND = "background"  # what nobody waits for: syncs, polls, indexing, checks for drift
+
+
 class JobStatus(StrEnum):
     """How far a job is, and the evaluation or optimization that it does."""
 

@@ -150,6 +150,10 @@ class Stored:
     changed: int = 0
     unchanged: int = 0
 
+    @property
+    def count(self) -> int:
+        return self.new + self.changed + self.unchanged
+
     def __add__(self, other: "Stored") -> "Stored":
         return Stored(
             self.new + other.new, self.changed + other.changed, self.unchanged + other.unchanged

@@ -24,37 +24,40 @@ INDEX = "mission-control:heartbeats"  # the keys of them all
 
 
 class Heartbeat(BaseModel):
-    """A process of ours that turns. `slots`: how many tasks of its queues it does at once."""
+    """A process of ours that turns.
+
+    Of a worker: its queues, how many of their tasks it does at once, and which it is doing.
+    """
 
     part: Literal["worker", "scheduler"]
     host: str
     pid: int
     queues: list[str] = []
     slots: int = 0
+    running: list[str] = []
 
     @property
     def key(self) -> str:
         return f"mission-control:heartbeat:{self.part}:{self.host}:{self.pid}"
 
 
-def heartbeat_of_this_process(
-    part: Literal["worker", "scheduler"], *, queues: list[str] | None = None, slots: int = 0
-) -> Heartbeat:
-    return Heartbeat(
-        part=part, host=socket.gethostname(), pid=os.getpid(), queues=queues or [], slots=slots
+def heartbeat_of_this_process(part: Literal["worker", "scheduler"]) -> Heartbeat:
+    return Heartbeat(part=part, host=socket.gethostname(), pid=os.getpid())
+
+
+def open_impatient_redis(url: str) -> SyncRedis:
+    """A client for a loop that is not asyncio's. A Redis that is away costs a second and no more."""
+    return SyncRedis.from_url(  # pyright: ignore[reportUnknownMemberType]
+        url,
+        socket_timeout=ANSWER_SECONDS,
+        socket_connect_timeout=ANSWER_SECONDS,
+        retry=Retry(NoBackoff(), 0),
     )
 
 
 class HeartbeatWriter:
-    """Writes from a loop that is not asyncio's. A Redis that is away costs a second and no more."""
-
-    def __init__(self, url: str) -> None:
-        self._redis = SyncRedis.from_url(  # pyright: ignore[reportUnknownMemberType]
-            url,
-            socket_timeout=ANSWER_SECONDS,
-            socket_connect_timeout=ANSWER_SECONDS,
-            retry=Retry(NoBackoff(), 0),
-        )
+    def __init__(self, redis: SyncRedis) -> None:
+        self._redis = redis
 
     def write(self, heartbeat: Heartbeat) -> None:
         try:
@@ -71,6 +74,13 @@ class HeartbeatWriter:
             self._redis.srem(INDEX, heartbeat.key)
         except RedisError as error:
             log.debug("heartbeat_not_removed", reason=type(error).__name__)
+
+
+def living_now(redis: SyncRedis) -> list[Heartbeat]:
+    """Every process whose heartbeat is fresh, for a loop that is not asyncio's. Raises RedisError."""
+    keys = [*redis.smembers(INDEX)]
+    values = redis.mget(keys) if keys else []
+    return [found for value in values if value and (found := _parsed(value))]
 
 
 async def living(redis: Redis) -> list[Heartbeat]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import mission_control
 from mission_control.core.settings import Settings
+from mission_control.core.words import Queue
 from mission_control.supervisor import embedded_redis
 from mission_control.supervisor.readiness import (
     Probe,
@@ -25,6 +26,8 @@ CREDENTIALS = (
     "openai_api_key", "mc_secret_key", "database_url", "redis_url",
 )  # fmt: skip
 
+DEPLOYMENT_SLOTS = 1  # each takes about a second
+BACKGROUND_SLOTS = 2  # a sync takes minutes, and polls go on beside it
 SECONDS_BETWEEN_CALLS = 30  # of the stand-ins, when they are live
 
 
@@ -93,7 +96,27 @@ def parts_for(settings: Settings) -> list[Part]:
     return [
         *foundation,
         _api(settings, after=ground),
-        _worker(settings, after=ground),
+        _worker(
+            settings,
+            Queue.ENGINE,
+            slots=settings.mc_worker_processes,
+            after=ground,
+            without_it="evaluations and optimizations wait",
+        ),
+        _worker(
+            settings,
+            Queue.DEPLOYMENTS,
+            slots=DEPLOYMENT_SLOTS,
+            after=ground,
+            without_it="deployments and rollbacks wait",
+        ),
+        _worker(
+            settings,
+            Queue.BACKGROUND,
+            slots=BACKGROUND_SLOTS,
+            after=("api",),
+            without_it="nothing is synced, polled or indexed",
+        ),
         _beat(settings),
         *([_sandbox_model(settings)] if settings.model_is_stand_in else []),
         *(
@@ -156,25 +179,28 @@ def _api(settings: Settings, *, after: tuple[str, ...]) -> Part:
     )
 
 
-def _worker(settings: Settings, *, after: tuple[str, ...]) -> Part:
+def _worker(
+    settings: Settings, queue: Queue, *, slots: int, after: tuple[str, ...], without_it: str
+) -> Part:
     return Part(
-        name="worker",
+        name=f"worker-{queue}",
         command=_celery(
+            "main",
             "worker",
-            *("-Q", "engine,default", "-P", "prefork", "-c", str(settings.mc_worker_processes)),
+            *("-Q", queue, "-P", "prefork", "-c", str(slots)),
             *(
                 "--without-gossip",
                 "--without-mingle",
-                # Nobody reads its heartbeat; without Redis, the last one would keep it for ever.
+                # Nobody reads Celery's heartbeat; without Redis, the last one would keep it for ever.
                 "--without-heartbeat",
                 "-n",
-                f"mission-control-{settings.mc_api_port}@%h",
+                f"{queue}-{settings.mc_api_port}@%h",
             ),
         ),
         # A worker told to end gives its unfinished jobs back instead of finishing them.
         environment=_environment(settings) | {"REMAP_SIGTERM": "SIGQUIT"},
         ready=has_heartbeat(settings.redis),
-        without_it="jobs wait, and nothing is synced",
+        without_it=without_it,
         after=after,
         stop_step=1,
         grace_seconds=4.6,  # two for the jobs that are nearly done, the rest for Celery itself
@@ -184,7 +210,7 @@ def _worker(settings: Settings, *, after: tuple[str, ...]) -> Part:
 def _beat(settings: Settings) -> Part:
     return Part(
         name="beat",
-        command=_celery("beat", "--pidfile="),
+        command=_celery("scheduler", "beat", "--pidfile="),
         environment=_environment(settings),
         ready=has_heartbeat(settings.redis),
         without_it="nothing scheduled happens: no polls, no sweeps, no checks for drift",
@@ -261,8 +287,8 @@ def _python(module: str, *arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-m", module, *arguments)
 
 
-def _celery(*arguments: str) -> tuple[str, ...]:
-    return _python("celery", "-A", "mission_control.worker.main:celery_app", *arguments)
+def _celery(door: str, *arguments: str) -> tuple[str, ...]:
+    return _python("celery", "-A", f"mission_control.worker.{door}:celery_app", *arguments)
 
 
 def _environment(settings: Settings) -> dict[str, str]:

@@ -1,6 +1,5 @@
 """`celery -A mission_control.worker.main worker`: loads every feature's tasks."""
 
-from celery.signals import setup_logging
 from kombu.transport.redis import Channel
 
 from mission_control.api import schedule
@@ -12,20 +11,12 @@ from mission_control.api.mirrors import tasks as mirrors_tasks
 from mission_control.api.optimize import tasks as optimize_tasks
 from mission_control.api.queue import celery_app
 from mission_control.api.sync import tasks as sync_tasks
-from mission_control.core.logging import configure_logging
-from mission_control.core.settings import get_settings
+from mission_control.worker import process_logging
 from mission_control.worker.heartbeat import WorkerHeartbeat
 from mission_control.worker.lost_connections import Deliveries
 
 Channel.QoS = Deliveries
 celery_app.steps["consumer"].add(WorkerHeartbeat)
-celery_app.conf.beat_scheduler = "mission_control.worker.scheduler:InMemoryScheduler"
-
-
-@setup_logging.connect(weak=False)
-def _our_logging(**_: object) -> None:
-    """Celery leaves logging alone when somebody listens here."""
-    configure_logging(get_settings().mc_log_level)
 
 
 __all__ = [
@@ -36,6 +27,7 @@ __all__ = [
     "jobs_tasks",
     "mirrors_tasks",
     "optimize_tasks",
+    "process_logging",
     "schedule",
     "sync_tasks",
 ]

@@ -5,9 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Protocol
 
-import structlog
-
 from mission_control.api.memory.snapshots import MemorySnapshots, Snapshot
+from mission_control.api.mirrors.indexing import index_new_calls
 from mission_control.api.mirrors.report import SyncReport
 from mission_control.api.resources import Resources
 from mission_control.core.clock import utc_now
@@ -18,13 +17,7 @@ from mission_control.integrations.memory.items import (
     SyncedServer,
     SyncProgress,
 )
-from mission_control.memory_servers.errors import EmbeddingError, EmbeddingUnavailableError
-from mission_control.memory_servers.hybrid.embedding import embed_missing, open_embedder
-from mission_control.memory_servers.hybrid.indexing import index_calls
 
-log = structlog.get_logger(__name__)
-
-VECTORS_AT_ONCE = 5_000
 STATE = "memory.servers"  # name of its `SyncState`
 
 
@@ -86,25 +79,6 @@ async def sync_memory(resources: Resources, report: ServersReport) -> Mapping[st
     if error is not None:
         raise error
     return changed
-
-
-async def index_new_calls(resources: Resources) -> str | None:
-    """Have our own index know every ended call; why some are found by their words alone, if so."""
-    if not any(each.transport == "embedded" and each.role == "hybrid"
-               for each in resources.memory.states()):  # fmt: skip
-        return None
-    await index_calls(resources.unit_of_work)
-    embedder = open_embedder(resources.settings)
-    if embedder is None:
-        return None
-    try:
-        await embed_missing(resources.unit_of_work, embedder, at_most=VECTORS_AT_ONCE)
-    except (EmbeddingError, EmbeddingUnavailableError) as error:
-        log.warning("calls_not_embedded", code=error.code)
-        return error.message
-    finally:
-        await embedder.aclose()
-    return None
 
 
 def _is_whole(server: SyncedServer) -> bool:

@@ -2,6 +2,7 @@
 
 from mission_control.api.mirrors import work
 from mission_control.api.mirrors.close.refetch import REFETCH
+from mission_control.api.mirrors.indexing import INDEX, index_for_a_while
 from mission_control.api.queue import celery_app, run
 from mission_control.api.resources import open_resources
 from mission_control.data.unit_of_work import DatabaseUnavailableError
@@ -24,7 +25,7 @@ def refetch() -> None:
     run(_refetch())
 
 
-@celery_app.task(name="memory.index", throws=(DatabaseUnavailableError,))
+@celery_app.task(name=INDEX, throws=(DatabaseUnavailableError,))
 def index() -> None:
     run(_index())
 
@@ -42,4 +43,4 @@ async def _refetch() -> None:
 
 
 async def _index() -> None:
-    await work.index_calls(await open_resources())
+    await index_for_a_while(await open_resources())

@@ -2,7 +2,6 @@
 
 import structlog
 
-from mission_control.api.mirrors import memory
 from mission_control.api.mirrors.close.refetch import refetch_named
 from mission_control.api.mirrors.close.sync import read_until, sync_changes
 from mission_control.api.mirrors.report import unreported
@@ -48,10 +47,6 @@ async def refetch_from_close(resources: Resources) -> None:
         await refetch_named(resources)
     except IntegrationError as error:
         log.warning("close_refetch_failed", code=error.code, detail=error.message)
-
-
-async def index_calls(resources: Resources) -> None:
-    await memory.index_new_calls(resources)
 
 
 async def _is_syncing(uow: UnitOfWork) -> bool:

@@ -1,5 +1,6 @@
 """Vectors for texts: by any server with OpenAI's `/embeddings`, in the background, resumable."""
 
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -97,17 +98,19 @@ async def embed_missing(
     embedder: Embedder,
     *,
     at_most: int | None = None,
+    seconds: float | None = None,
     report: Callable[[Embedded], Awaitable[None]] | None = None,
 ) -> Embedded:
     """Give texts without a vector one, oldest first. Stopped at any time, it goes on from there.
 
-    Each batch is stored by itself; nothing is locked while the model thinks.
+    `seconds`: begin no batch after that long. Each batch is stored by itself; nothing is locked while the model thinks.
 
     Raises:
         EmbeddingUnavailableError, EmbeddingError: What was made so far is kept.
     """
     made, last = 0, 0
-    while at_most is None or made < at_most:
+    end = float("inf") if seconds is None else time.monotonic() + seconds
+    while (at_most is None or made < at_most) and time.monotonic() < end:
         wanted = TEXTS_AT_ONCE if at_most is None else min(TEXTS_AT_ONCE, at_most - made)
         async with units(readonly=True) as uow:
             waiting = await uow.conversations.without_vector(

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import structlog
 
@@ -29,33 +30,53 @@ LONGEST_ID = 200
 LONGEST_SPEAKER = 64
 LONGEST_TRANSCRIPT = 1_000_000  # characters
 
-Progress = Callable[[int], Awaitable[None]]  # is told how many calls were indexed so far
+
+@dataclass(frozen=True, slots=True)
+class IndexedCalls:
+    """How many calls were new, changed, or as they were; whether none is left."""
+
+    new: int
+    changed: int
+    unchanged: int
+    is_complete: bool = True
 
 
-async def index_calls(units: UnitsOfWork, report: Progress | None = None) -> Indexed:
-    """Index every ended call that is new or changed. Killed half-way, it goes on where it was.
+async def index_calls(units: UnitsOfWork, *, seconds: float | None = None) -> IndexedCalls:
+    """Index ended calls that are new or changed: all of them, or for about so many seconds.
 
-    Each batch is a transaction. A call that lost its content at its source is forgotten.
+    Each batch is a transaction; killed half-way, it goes on where it was. A call that lost its
+    content at its source is forgotten.
     """
-    stored = Stored()
+    stored, end = Stored(), _end_of(seconds)
     async with units() as uow:
         await uow.conversations.forget_removed_calls()
     while True:
-        # Read and taken apart before the transaction: on SQLite nobody else may write during one.
-        async with units(readonly=True) as uow:
-            waiting = await uow.conversations.calls_to_index(limit=CALLS_AT_ONCE)
-        if not waiting:
+        batch = await _index_batch(units)
+        stored += batch
+        is_complete = batch.count < CALLS_AT_ONCE
+        if is_complete or time.monotonic() >= end:
             break
-        found = [facts_of(call, content) for call, content in waiting]
-        begun = time.monotonic()
-        async with units() as uow:
-            stored += await uow.conversations.store(found)
-        # Others who write get as much of the time, wherever they are.
-        await asyncio.sleep(time.monotonic() - begun)
-        if report is not None:
-            await report(stored.new + stored.changed + stored.unchanged)
-    log.info("calls_indexed", new=stored.new, changed=stored.changed)
-    return Indexed(new=stored.new, changed=stored.changed, unchanged=stored.unchanged)
+    log.info("calls_indexed", new=stored.new, changed=stored.changed, is_complete=is_complete)
+    return IndexedCalls(stored.new, stored.changed, stored.unchanged, is_complete)
+
+
+async def _index_batch(units: UnitsOfWork) -> Stored:
+    # Read and taken apart before the transaction: on SQLite nobody else may write during one.
+    async with units(readonly=True) as uow:
+        waiting = await uow.conversations.calls_to_index(limit=CALLS_AT_ONCE)
+    if not waiting:
+        return Stored()
+    found = [facts_of(call, content) for call, content in waiting]
+    begun = time.monotonic()
+    async with units() as uow:
+        stored = await uow.conversations.store(found)
+    # Others who write get as much of the time, wherever they are.
+    await asyncio.sleep(time.monotonic() - begun)
+    return stored
+
+
+def _end_of(seconds: float | None) -> float:
+    return float("inf") if seconds is None else time.monotonic() + seconds
 
 
 async def index_conversations(units: UnitsOfWork, given: Sequence[GivenConversation]) -> Indexed:
