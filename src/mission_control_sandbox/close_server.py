@@ -32,8 +32,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mission_control.core.clock import utc_now
 from mission_control_sandbox.close import lists, organization
-from mission_control_sandbox.close.books import Books
-from mission_control_sandbox.close.commotion import Commotion, Live
 from mission_control_sandbox.close.errors import (
     RefusalError,
     StandInError,
@@ -44,6 +42,7 @@ from mission_control_sandbox.close.events import Author
 from mission_control_sandbox.close.journal import Journal, Line
 from mission_control_sandbox.close.limits import Limit, RateLimits, read_limit
 from mission_control_sandbox.close.paging import cut_down, envelope, wanted_fields
+from mission_control_sandbox.close.random_changes import Live, RandomChanges
 from mission_control_sandbox.close.records import (
     Record,
     contact_as_json,
@@ -51,6 +50,7 @@ from mission_control_sandbox.close.records import (
     lead_as_json,
 )
 from mission_control_sandbox.close.search import Search
+from mission_control_sandbox.close.store import Store
 from mission_control_sandbox.close.webhooks import Webhooks
 from mission_control_sandbox.faults import Fault, PlannedFaults, apply_fault
 from mission_control_sandbox.world.people import PEOPLE
@@ -67,14 +67,14 @@ Now = Callable[[], datetime]
 class StandIn:
     """Everything behind the routes. `api_key` None takes any key."""
 
-    make_books: Callable[[Callable[[], Sequence[Line]]], Books]
+    make_store: Callable[[Callable[[], Sequence[Line]]], Store]
     journal: Journal
     webhooks: Webhooks
     limits: RateLimits
     api_key: str | None = None
     faults: PlannedFaults = field(default_factory=PlannedFaults)
     requests: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
-    books: Books = field(init=False)
+    store: Store = field(init=False)
     live: Live = field(init=False)
     declared: Limit | None = field(init=False)
 
@@ -84,15 +84,15 @@ class StandIn:
         self._open()
 
     def _open(self) -> None:
-        self.books = self.make_books(self.webhooks.lines)
-        self.books.events.listeners.append(self.webhooks.tell)
-        self.live = Live(Commotion(self.books, Random()), self.save)  # noqa: S311  # no secret
+        self.store = self.make_store(self.webhooks.lines)
+        self.store.events.listeners.append(self.webhooks.tell)
+        self.live = Live(RandomChanges(self.store, Random()), self.save)  # noqa: S311  # no secret
 
     def save(self) -> None:
         """Put on disk what has changed."""
         self.journal.flush()
         if self.journal.grown > LARGEST_JOURNAL:
-            self.journal.rewrite(self.books.lines())
+            self.journal.rewrite(self.store.lines())
 
     def note(self, scope: Scope) -> None:
         query = scope["query_string"].decode("latin-1")
@@ -106,7 +106,7 @@ class StandIn:
         self.requests.clear()
         self.webhooks.subscriptions.clear()
         self.limits.limit = self.declared
-        self.journal.rewrite([_header(self.books)])
+        self.journal.rewrite([_header(self.store)])
         self._open()
 
 
@@ -142,7 +142,7 @@ def create_app(
     journal = Journal(data_file)
     first_day = today or now().date()
     stand_in = StandIn(
-        lambda kept: Books(people, first_day, journal, timedelta(seconds=lag), now, kept),
+        lambda kept: Store(people, first_day, journal, timedelta(seconds=lag), now, kept),
         journal,
         Webhooks(journal, now, webhook_transport),
         RateLimits(read_limit(rate_limit) if rate_limit else None),
@@ -336,27 +336,27 @@ async def _custom_field_schema(_request: Request) -> Response:
 
 
 async def _leads(request: Request) -> Response:
-    return _json(lists.leads_page(_of(request).books, request.query_params))
+    return _json(lists.leads_page(_of(request).store, request.query_params))
 
 
 async def _create_lead(request: Request) -> Response:
-    record = _of(request).books.create_lead(await _body(request), _author(request))
+    record = _of(request).store.create_lead(await _body(request), _author(request))
     return _json(lead_as_json(record))
 
 
 async def _get_lead(request: Request) -> Response:
-    record = _of(request).books.lead(request.path_params["id"])
+    record = _of(request).store.lead(request.path_params["id"])
     return _json(cut_down(lead_as_json(record), wanted_fields(request.query_params)))
 
 
 async def _update_lead(request: Request) -> Response:
     body = await _body(request)
-    record = _of(request).books.update_lead(request.path_params["id"], body, _author(request))
+    record = _of(request).store.update_lead(request.path_params["id"], body, _author(request))
     return _json(lead_as_json(record))
 
 
 async def _delete_lead(request: Request) -> Response:
-    _of(request).books.delete_lead(request.path_params["id"], _author(request))
+    _of(request).store.delete_lead(request.path_params["id"], _author(request))
     return _json({})
 
 
@@ -365,7 +365,7 @@ async def _merge_leads(request: Request) -> Response:
     for name in ("source", "destination"):
         if not isinstance(body.get(name), str):
             raise invalid_field(name, "This field is required.")
-    _of(request).books.merge_leads(body["source"], body["destination"], _author(request))
+    _of(request).store.merge_leads(body["source"], body["destination"], _author(request))
     return _json({})
 
 
@@ -373,27 +373,27 @@ async def _merge_leads(request: Request) -> Response:
 
 
 async def _contacts(request: Request) -> Response:
-    return _json(lists.contacts_page(_of(request).books, request.query_params))
+    return _json(lists.contacts_page(_of(request).store, request.query_params))
 
 
 async def _create_contact(request: Request) -> Response:
-    record = _of(request).books.create_contact(await _body(request), _author(request))
+    record = _of(request).store.create_contact(await _body(request), _author(request))
     return _json(contact_as_json(record))
 
 
 async def _get_contact(request: Request) -> Response:
-    record = _of(request).books.contact(request.path_params["id"])
+    record = _of(request).store.contact(request.path_params["id"])
     return _json(cut_down(contact_as_json(record), wanted_fields(request.query_params)))
 
 
 async def _update_contact(request: Request) -> Response:
     body = await _body(request)
-    record = _of(request).books.update_contact(request.path_params["id"], body, _author(request))
+    record = _of(request).store.update_contact(request.path_params["id"], body, _author(request))
     return _json(contact_as_json(record))
 
 
 async def _delete_contact(request: Request) -> Response:
-    _of(request).books.delete_contact(request.path_params["id"], _author(request))
+    _of(request).store.delete_contact(request.path_params["id"], _author(request))
     return _json({})
 
 
@@ -402,32 +402,32 @@ async def _delete_contact(request: Request) -> Response:
 
 async def _calls(request: Request) -> Response:
     origin = _origin(request)
-    return _json(lists.calls_page(_of(request).books, request.query_params, origin=origin))
+    return _json(lists.calls_page(_of(request).store, request.query_params, origin=origin))
 
 
 async def _log_call(request: Request) -> Response:
-    record = _of(request).books.log_call(await _body(request), _author(request))
+    record = _of(request).store.log_call(await _body(request), _author(request))
     return _json(_shown_call(request, record))
 
 
 async def _get_call(request: Request) -> Response:
-    return _json(_shown_call(request, _of(request).books.call(request.path_params["id"])))
+    return _json(_shown_call(request, _of(request).store.call(request.path_params["id"])))
 
 
 async def _update_call(request: Request) -> Response:
     body = await _body(request)
-    record = _of(request).books.update_call(request.path_params["id"], body, _author(request))
+    record = _of(request).store.update_call(request.path_params["id"], body, _author(request))
     return _json(_shown_call(request, record))
 
 
 async def _delete_call(request: Request) -> Response:
-    _of(request).books.delete_call(request.path_params["id"], _author(request))
+    _of(request).store.delete_call(request.path_params["id"], _author(request))
     return _json({})
 
 
 async def _recording(request: Request) -> Response:
     """Recordings lie with a storage provider, at an address that is its own permission."""
-    record = _of(request).books.call(request.path_params["id"])
+    record = _of(request).store.call(request.path_params["id"])
     if not has_recording(record):
         raise not_found("Recording")
     return RedirectResponse(f"{_origin(request)}/sandbox/recordings/{record['id']}.mp3", 302)
@@ -435,7 +435,7 @@ async def _recording(request: Request) -> Response:
 
 def _shown_call(request: Request, record: Record) -> Record:
     fields = wanted_fields(request.query_params)
-    return lists.shown_call(_of(request).books, record, fields, origin=_origin(request))
+    return lists.shown_call(_of(request).store, record, fields, origin=_origin(request))
 
 
 # ---------------------------------------------------------------- search, events, webhooks
@@ -443,15 +443,15 @@ def _shown_call(request: Request, record: Record) -> Record:
 
 async def _search(request: Request) -> Response:
     body = await _body(request)
-    return _json(await Search(_of(request).books, body, _offset(request)).page())
+    return _json(await Search(_of(request).store, body, _offset(request)).page())
 
 
 async def _events(request: Request) -> Response:
-    return _json(_of(request).books.events.page(request.query_params))
+    return _json(_of(request).store.events.page(request.query_params))
 
 
 async def _event(request: Request) -> Response:
-    return _json(_of(request).books.events.get(request.path_params["id"]))
+    return _json(_of(request).store.events.get(request.path_params["id"]))
 
 
 async def _webhooks(request: Request) -> Response:
@@ -510,8 +510,8 @@ async def _requests(request: Request) -> Response:
 async def _totals(request: Request) -> Response:
     stand_in = _of(request)
     told = {"delivered": stand_in.webhooks.delivered, "given_up": stand_in.webhooks.given_up}
-    kept = {"today": stand_in.books.today.isoformat(), "rate_limited": stand_in.limits.refused}
-    return _json(stand_in.books.totals() | kept | {"webhooks": told})
+    kept = {"today": stand_in.store.today.isoformat(), "rate_limited": stand_in.limits.refused}
+    return _json(stand_in.store.totals() | kept | {"webhooks": told})
 
 
 async def _plan_fault(request: Request) -> Response:
@@ -530,8 +530,8 @@ async def _set_rate_limit(request: Request) -> Response:
 
 async def _change(request: Request) -> Response:
     wanted = _read(_Changes, await request.body()).model_dump()
-    commotion = Commotion(_of(request).books, Random(wanted.pop("seed")))  # noqa: S311  # no secret
-    return _json(commotion.change(**wanted))
+    changes = RandomChanges(_of(request).store, Random(wanted.pop("seed")))  # noqa: S311  # no secret
+    return _json(changes.change(**wanted))
 
 
 async def _set_live(request: Request) -> Response:
@@ -650,8 +650,8 @@ def _json(content: object, status: int = 200) -> Response:
     return Response(json.dumps(content), status_code=status, media_type="application/json")
 
 
-def _header(books: Books) -> Record:
-    return {"stand_in": "close", "today": books.today.isoformat(), "people": books.people}
+def _header(store: Store) -> Record:
+    return {"stand_in": "close", "today": store.today.isoformat(), "people": store.people}
 
 
 def main() -> None:

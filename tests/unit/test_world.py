@@ -10,8 +10,8 @@ import pytest
 from mission_control_sandbox.vapi.costs import costs
 from mission_control_sandbox.world import conversations, situations
 from mission_control_sandbox.world.conversations import Conversation
-from mission_control_sandbox.world.draws import Draws
 from mission_control_sandbox.world.people import PEOPLE
+from mission_control_sandbox.world.seeded_random import SeededRandom
 
 TODAY = date(2026, 11, 23)
 SAMPLE = range(0, conversations.CALLS, 61)
@@ -155,7 +155,7 @@ def test_costs_add_up(sample: list[Conversation]) -> None:
 
 
 def test_draws_are_spread_and_repeatable() -> None:
-    drawn = Counter(Draws(f"number {index}").below(10) for index in range(2000))
+    drawn = Counter(SeededRandom(f"number {index}").below(10) for index in range(2000))
     assert min(drawn.values()) > 150
-    assert sorted(Draws("x").some("abcd", 9)) == list("abcd")
-    assert Draws("x").some(range(50), 5) == Draws("x").some(range(50), 5)
+    assert sorted(SeededRandom("x").some("abcd", 9)) == list("abcd")
+    assert SeededRandom("x").some(range(50), 5) == SeededRandom("x").some(range(50), 5)

@@ -29,7 +29,7 @@ from mission_control_sandbox.world import conversations
 from mission_control_sandbox.world.people import identifier, lead_id_of
 
 if TYPE_CHECKING:
-    from mission_control_sandbox.close.books import Books
+    from mission_control_sandbox.close.store import Store
 
 RETENTION = timedelta(days=30)
 LARGEST_PAGE = 50
@@ -106,7 +106,7 @@ class _Past:
 class EventLog:
     """Events by the time of their last change. Close folds quick repeated updates into one."""
 
-    books: "Books"
+    store: "Store"
     listeners: list[Listener] = field(default_factory=list[Listener])
     _log: list[Event] = field(default_factory=list[Event])
     _places: dict[str, int] = field(default_factory=dict[str, int])
@@ -152,7 +152,7 @@ class EventLog:
         changed: list[str] | None = None,
         previous: Record | None = None,
     ) -> Event:
-        at = _without_offset(self.books.now())
+        at = _without_offset(self.store.now())
         event = {
             "id": f"ev_{uuid4().hex[:22]}",
             "date_created": at,
@@ -184,7 +184,7 @@ class EventLog:
         author: Author,
     ) -> bool:
         last = self._log_entry(self._last_update.get((subject.object_id, author.user_id)))
-        now = self.books.now()
+        now = self.store.now()
         if last is None or now - _instant(last["date_updated"]) > CONSOLIDATED_WITHIN:
             return False
         if "merge_source_lead_id" in {*author.meta, *last["meta"]}:
@@ -205,7 +205,7 @@ class EventLog:
 
     def _keep(self, event: Event) -> None:
         self.restore(event)
-        self.books.journal.note({"kind": "event", "event": event})
+        self.store.journal.note({"kind": "event", "event": event})
         for listener in self.listeners:
             listener(event)
 
@@ -222,7 +222,7 @@ class EventLog:
 
     def happened(self) -> Iterable[Event]:
         """What happened while it ran, as far as it is still kept."""
-        oldest = self.books.now() - RETENTION
+        oldest = self.store.now() - RETENTION
         recent = [one for one in self._log if _instant(one["date_updated"]) >= oldest]
         return recent[-MOST_KEPT:]
 
@@ -262,7 +262,7 @@ class EventLog:
         self, keys: list[Key], place: "_Place", filters: Mapping[str, str], limit: int
     ) -> list[Key]:
         """One more than asked for, so that it is known whether there are more."""
-        oldest = whole_microseconds(self.books.now() - RETENTION)
+        oldest = whole_microseconds(self.store.now() - RETENTION)
         low = bisect_left(keys, (max(place.low, oldest), -(10**9)))
         high = bisect_right(keys, (place.high, 10**9))
         if place.before is not None:
@@ -294,12 +294,12 @@ class EventLog:
             lead_id = object_id = lead_id_of(self._lead_behind(past))
         else:
             object_id = identifier("acti", past.number)
-            lead_id = lead_id_of(conversations.person_index(past.number, self.books.people))
+            lead_id = lead_id_of(conversations.person_index(past.number, self.store.people))
         return head | {"object_id": object_id, "lead_id": lead_id}
 
     def _lead_behind(self, past: _Past) -> int:
         """A merge is told of the lead that remains."""
-        return past.number % self.books.people if past.action == "merged" else past.number
+        return past.number % self.store.people if past.action == "merged" else past.number
 
     def _event(self, number: int) -> Event:
         if number >= 0:
@@ -322,15 +322,15 @@ class EventLog:
         return self._past
 
     def _remembered(self) -> Iterator[_Past]:
-        midnight = datetime.combine(self.books.today, datetime.min.time(), tzinfo=UTC)
+        midnight = datetime.combine(self.store.today, datetime.min.time(), tzinfo=UTC)
         since = whole_microseconds(midnight - RETENTION)
-        for number in range(self.books.people):
-            created, updated = self.books.times(number)
+        for number in range(self.store.people):
+            created, updated = self.store.times(number)
             if created >= since:
                 yield _Past(_at(created), "lead", "created", number)
             if updated >= since and updated > created:
                 yield _Past(_at(updated), "lead", "updated", number)
-        for at, number in self.books.calls_since(midnight - RETENTION):
+        for at, number in self.store.calls_since(midnight - RETENTION):
             yield _Past(at, "activity.call", "created", number)
         step = RETENTION / (_DELETED + _MERGED)
         for place in range(_DELETED + _MERGED):
@@ -361,11 +361,11 @@ class EventLog:
         self, past: _Past, header: Mapping[str, Any]
     ) -> tuple[list[str], Record | None, Record | None, Record]:
         if past.object_type == "activity.call":
-            call = self.books.calls.from_the_start(past.number)
+            call = self.store.calls.from_the_start(past.number)
             return [], call_as_json(call, origin="https://api.close.com"), None, {}
         if past.action == "deleted":
             return [], None, _gone(header["object_id"], past), {}
-        lead = lead_as_json(self.books.leads.from_the_start(self._lead_behind(past)))
+        lead = lead_as_json(self.store.leads.from_the_start(self._lead_behind(past)))
         if past.action == "merged":
             source = lead_id_of(past.number)
             meta = {

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from mission_control_sandbox.close.books import Books
+from mission_control_sandbox.close.collection import Key
 from mission_control_sandbox.close.errors import RefusalError, invalid_field
 from mission_control_sandbox.close.organization import STATUS_IDS
 from mission_control_sandbox.close.paging import (
@@ -29,7 +29,7 @@ from mission_control_sandbox.close.records import (
     user_of_call,
     whole_microseconds,
 )
-from mission_control_sandbox.close.shelf import Key
+from mission_control_sandbox.close.store import Store
 from mission_control_sandbox.world import conversations
 
 MOST_LEADS, MOST_CONTACTS, MOST_CALLS, USUAL = 200, 100, 100, 100
@@ -83,33 +83,33 @@ def _instant(name: str, text: str) -> int:
 # ---------------------------------------------------------------- leads
 
 
-def leads_page(books: Books, query: Query) -> Record:
+def leads_page(store: Store, query: Query) -> Record:
     limit = whole(query, "_limit", USUAL, largest=MOST_LEADS)
     skip = whole(query, "_skip", 0, largest=LARGEST_SKIP)
-    keys = _lead_keys(books, query)
+    keys = _lead_keys(store, query)
     fields = wanted_fields(query)
-    records = (books.leads.listed(number) for _, number in keys[skip : skip + limit])
+    records = (store.leads.listed(number) for _, number in keys[skip : skip + limit])
     shown = [cut_down(lead_as_json(record), fields) for record in records if record is not None]
     return envelope(shown, has_more=skip + limit < len(keys), total=len(keys))
 
 
-def _lead_keys(books: Books, query: Query) -> list[Key]:
+def _lead_keys(store: Store, query: Query) -> list[Key]:
     """Which leads, in the order of the answer; by default the last changed first."""
     ids = listed(query, "id__in")
     if ids is not None:
-        return [(0, number) for number in _numbers_of(books, ids)]
+        return [(0, number) for number in _numbers_of(store, ids)]
     if query.get("query"):
-        return _Phrase.read(query["query"]).keys(books)
-    return books.leads.order("date_updated")[::-1]
+        return _Phrase.read(query["query"]).keys(store)
+    return store.leads.order("date_updated")[::-1]
 
 
-def _numbers_of(books: Books, ids: Iterable[str]) -> list[int]:
+def _numbers_of(store: Store, ids: Iterable[str]) -> list[int]:
     """Those that are there; the others are passed over."""
     found: list[int] = []
     for lead_id in dict.fromkeys(ids):
         with suppress(RefusalError):
-            number = books.lead_number(lead_id)
-            if books.leads.listed(number) is not None:
+            number = store.lead_number(lead_id)
+            if store.leads.listed(number) is not None:
                 found.append(number)
     return found
 
@@ -141,20 +141,20 @@ class _Phrase:
             ascending=bool(sort and not sort[1]),
         )
 
-    def keys(self, books: Books) -> list[Key]:
-        keys = list(books.leads.order(self.sort))
+    def keys(self, store: Store) -> list[Key]:
+        keys = list(store.leads.order(self.sort))
         for name, bounds in self.times:
             if name == self.sort:
                 keys = bounds.slice_of(keys)
             else:
-                there = {number for _, number in bounds.slice_of(books.leads.order(name))}
+                there = {number for _, number in bounds.slice_of(store.leads.order(name))}
                 keys = [key for key in keys if key[1] in there]
         which, of = self.part
         if of > 1:
             keys = [key for key in keys if key[1] % of == which]
         if self.status is not None:
             wanted = STATUS_IDS.get(self.status)
-            keys = [key for key in keys if _status_of(books, key[1]) == wanted]
+            keys = [key for key in keys if _status_of(store, key[1]) == wanted]
         return keys if self.ascending else keys[::-1]
 
 
@@ -166,34 +166,34 @@ _SLICE = re.compile(r"\bslice:(\d+)/(\d+)")
 _SORT = re.compile(r"\bsort:(-?)(date_created|date_updated|created|updated)")
 
 
-def _status_of(books: Books, number: int) -> str | None:
-    record = books.leads.listed(number)
+def _status_of(store: Store, number: int) -> str | None:
+    record = store.leads.listed(number)
     return record["status_id"] if record else None
 
 
 # ---------------------------------------------------------------- contacts
 
 
-def contacts_page(books: Books, query: Query) -> Record:
+def contacts_page(store: Store, query: Query) -> Record:
     limit = whole(query, "_limit", USUAL, largest=MOST_CONTACTS)
     skip = whole(query, "_skip", 0, largest=LARGEST_SKIP)
     fields = wanted_fields(query)
-    found = _contacts(books, query, skip, skip + limit + 1)
+    found = _contacts(store, query, skip, skip + limit + 1)
     shown = [cut_down(contact_as_json(one), fields) for one in found[:limit]]
     return envelope(shown, has_more=len(found) > limit)
 
 
-def _contacts(books: Books, query: Query, first: int, last: int) -> list[Record]:
+def _contacts(store: Store, query: Query, first: int, last: int) -> list[Record]:
     ids, leads = listed(query, "id__in"), listed(query, "lead_id")
     if ids is not None:
-        return _there(books.contact, ids)[first:last]
+        return _there(store.contact, ids)[first:last]
     if leads is not None:
-        records = map(books.leads.listed, _numbers_of(books, leads))
+        records = map(store.leads.listed, _numbers_of(store, leads))
         contacts = [contact for lead in records if lead is not None for contact in lead["contacts"]]
         return contacts[first:last]
     found: list[Record] = []
-    for number, place in books.leads.order("contacts")[first:last]:
-        lead = books.leads.listed(number)
+    for number, place in store.leads.order("contacts")[first:last]:
+        lead = store.leads.listed(number)
         if lead is not None:
             found.append(lead["contacts"][place])
     return found
@@ -202,83 +202,83 @@ def _contacts(books: Books, query: Query, first: int, last: int) -> list[Record]
 # ---------------------------------------------------------------- calls
 
 
-def calls_page(books: Books, query: Query, *, origin: str) -> Record:
+def calls_page(store: Store, query: Query, *, origin: str) -> Record:
     limit = whole(query, "_limit", USUAL, largest=MOST_CALLS)
     skip = whole(query, "_skip", 0, largest=LARGEST_SKIP_OF_ACTIVITIES)
     fields = wanted_fields(query)
-    keys = _ordered_call_keys(books, query)
-    records = (books.calls.listed(number) for _, number in keys[skip : skip + limit])
+    keys = _ordered_call_keys(store, query)
+    records = (store.calls.listed(number) for _, number in keys[skip : skip + limit])
     shown = [
-        shown_call(books, record, fields, origin=origin) for record in records if record is not None
+        shown_call(store, record, fields, origin=origin) for record in records if record is not None
     ]
     return envelope(shown, has_more=skip + limit < len(keys))
 
 
 def shown_call(
-    books: Books, record: Record, fields: Sequence[str] | None, *, origin: str
+    store: Store, record: Record, fields: Sequence[str] | None, *, origin: str
 ) -> Record:
     """Transcripts only where they are asked for by name, as they are costly to load."""
     whole_call = call_as_json(record, origin=origin)
     if fields is None:
         return whole_call
     if "recording_transcript" in fields:
-        whole_call["recording_transcript"] = books.transcript(record)
+        whole_call["recording_transcript"] = store.transcript(record)
     if "voicemail_transcript" in fields:
         whole_call["voicemail_transcript"] = None
     return cut_down(whole_call, fields)
 
 
-def _ordered_call_keys(books: Books, query: Query) -> list[Key]:
-    keys, tests = _call_keys(books, query), _call_tests(books, query)
+def _ordered_call_keys(store: Store, query: Query) -> list[Key]:
+    keys, tests = _call_keys(store, query), _call_tests(store, query)
     if tests:
         keys = [key for key in keys if all(test(key) for test in tests)]
     return keys if query.get("_order_by") in ("date_created", "activity_at") else keys[::-1]
 
 
-def _call_keys(books: Books, query: Query) -> list[Key]:
+def _call_keys(store: Store, query: Query) -> list[Key]:
     """The calls that may be meant, by the time of their creation."""
     created = between(query, "date_created")
     ids, leads = listed(query, "id__in"), listed(query, "lead_id")
     if ids is None and leads is None:
-        return created.slice_of(books.calls.order("date_created"))
+        return created.slice_of(store.calls.order("date_created"))
     if ids is not None:
-        records = _there(books.call, ids)
+        records = _there(store.call, ids)
     else:
-        numbers = (number for lead_id in leads or () for number in books.calls_of(lead_id))
-        records = [one for one in map(books.calls.listed, numbers) if one is not None]
+        numbers = (number for lead_id in leads or () for number in store.calls_of(lead_id))
+        records = [one for one in map(store.calls.listed, numbers) if one is not None]
     keys = sorted({(microseconds(one["date_created"]), one["number"]) for one in records})
     return created.slice_of(keys)
 
 
-def _call_tests(books: Books, query: Query) -> list[Callable[[Key], bool]]:
+def _call_tests(store: Store, query: Query) -> list[Callable[[Key], bool]]:
     """What a call must pass besides the time of its creation."""
     tests: list[Callable[[Key], bool]] = []
     active = between(query, "activity_at")
     users, contacts = listed(query, "user_id"), listed(query, "contact_id")
     if active != Between():
-        tests.append(lambda key: active.holds(_active_at(books, key)))
+        tests.append(lambda key: active.holds(_active_at(store, key)))
     if users is not None:
-        tests.append(lambda key: _user_of_call(books, key[1]) in users)
+        tests.append(lambda key: _user_of_call(store, key[1]) in users)
     if contacts is not None:
-        tests.append(lambda key: _contact_of_call(books, key[1]) in contacts)
+        tests.append(lambda key: _contact_of_call(store, key[1]) in contacts)
     return tests
 
 
-def _contact_of_call(books: Books, number: int) -> str | None:
-    record = books.calls.listed(number)
+def _contact_of_call(store: Store, number: int) -> str | None:
+    record = store.calls.listed(number)
     return record["contact_id"] if record else None
 
 
-def _user_of_call(books: Books, number: int) -> str | None:
-    if number in books.calls.changed:
-        record = books.calls.listed(number)
+def _user_of_call(store: Store, number: int) -> str | None:
+    if number in store.calls.changed:
+        record = store.calls.listed(number)
         return record["user_id"] if record else None
-    logged = number in conversations.logged_indices(books.people)
+    logged = number in conversations.logged_indices(store.people)
     return user_of_call(number, external=logged)
 
 
-def _active_at(books: Books, key: Key) -> int:
-    changed = books.calls.changed.get(key[1])
+def _active_at(store: Store, key: Key) -> int:
+    changed = store.calls.changed.get(key[1])
     return microseconds(changed["activity_at"]) if changed else key[0]
 
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
-from mission_control_sandbox.close.books import Books
 from mission_control_sandbox.close.errors import invalid_search
 from mission_control_sandbox.close.organization import FIELDS_BY_ID, KEY_OWNER
 from mission_control_sandbox.close.paging import cut_down
@@ -22,6 +21,7 @@ from mission_control_sandbox.close.records import (
     microseconds,
     whole_microseconds,
 )
+from mission_control_sandbox.close.store import Store
 from mission_control_sandbox.world.people import lead_id_of
 
 LARGEST_PAGE, DEFAULT_PAGE = 200, 100
@@ -345,7 +345,7 @@ class Sort:
 class Search:
     """One request to /data/search/."""
 
-    books: Books
+    store: Store
     body: Node
     offset: timedelta = timedelta()
     conditions: Conditions = field(init=False)
@@ -431,7 +431,7 @@ class Search:
         if self.object_type == "contact":
             yield from self._contacts()
             return
-        keys = list(self.books.leads.order(sort.name if sort.by_time else "date_updated"))
+        keys = list(self.store.leads.order(sort.name if sort.by_time else "date_updated"))
         low, high = self._narrowed(keys, sort.name)
         if after is not None:
             place = cast("tuple[int, int]", after)
@@ -448,7 +448,7 @@ class Search:
     def _possible(self, sorted_by: str) -> set[int] | None:
         """The leads of the days asked for, where the query is about the other time."""
         other = "date_created" if sorted_by == "date_updated" else "date_updated"
-        keys = self.books.leads.order(other)
+        keys = self.store.leads.order(other)
         low, high = self._narrowed(keys, other)
         return None if high - low == len(keys) else {number for _, number in keys[low:high]}
 
@@ -469,16 +469,16 @@ class Search:
         return bisect_left(keys, (low, -1)), bisect_left(keys, (high, -1))
 
     def _lead(self, number: int) -> Subject | None:
-        shelf = self.books.leads
-        if shelf.knows(number) and number not in shelf.changed:
-            make = lambda: shelf.from_the_start(number)  # noqa: E731
-            return Subject("lead", number, make, self.books.times(number))
-        record = shelf.listed(number)
+        collection = self.store.leads
+        if collection.knows(number) and number not in collection.changed:
+            make = lambda: collection.from_the_start(number)  # noqa: E731
+            return Subject("lead", number, make, self.store.times(number))
+        record = collection.listed(number)
         return None if record is None else Subject("lead", number, _given(record))
 
     def _contacts(self) -> Iterator[tuple[SortKey, Subject]]:
-        for number, place in list(self.books.leads.order("contacts")):
-            lead = self.books.leads.listed(number)
+        for number, place in list(self.store.leads.order("contacts")):
+            lead = self.store.leads.listed(number)
             if lead is not None and place < len(lead["contacts"]):
                 contact = lead["contacts"][place]
                 yield (number, place), Subject("contact", number, _given(contact))
@@ -499,7 +499,7 @@ class Search:
     # ------------------------------------------------------------ cursors
 
     def _cursor(self, done: int, key: SortKey) -> str:
-        issued = whole_microseconds(self.books.now())
+        issued = whole_microseconds(self.store.now())
         written = json.dumps([self._digest(), issued, done, key])
         return base64.urlsafe_b64encode(written.encode()).decode()
 
@@ -514,7 +514,7 @@ class Search:
             raise invalid_search("cursor", "Invalid cursor") from None
         if digest != self._digest():
             raise invalid_search("cursor", "Invalid cursor")
-        if whole_microseconds(self.books.now()) - issued > CURSOR_LIFE.total_seconds() * 1e6:
+        if whole_microseconds(self.store.now()) - issued > CURSOR_LIFE.total_seconds() * 1e6:
             raise invalid_search("cursor", "Expired cursor")
         return done, tuple(key)
 

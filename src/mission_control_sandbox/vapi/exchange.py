@@ -32,8 +32,8 @@ from mission_control_sandbox.vapi.webhooks import (
 )
 from mission_control_sandbox.world import conversations
 from mission_control_sandbox.world.conversations import Agent
-from mission_control_sandbox.world.draws import Draws
 from mission_control_sandbox.world.people import person
+from mission_control_sandbox.world.seeded_random import SeededRandom
 
 log = structlog.get_logger(__name__)
 
@@ -126,7 +126,7 @@ class Exchange:
         now, serial = utc_now(), len(self.calls.placed)
         assistant = self._assistant(body)
         due = _earliest(body, now)
-        story = FIRST_NEW_STORY + Draws(f"placed {self.calls.today} {serial}").below(10**9)
+        story = FIRST_NEW_STORY + SeededRandom(f"placed {self.calls.today} {serial}").below(10**9)
         fields = {name: body[name] for name in AS_GIVEN if name in body}
         version = body.get("assistantVersion") or assistant.get("latestVersion")
         fields |= {"customer": dict(customer), "assistantVersion": version}
@@ -186,11 +186,11 @@ class Exchange:
 
     def _arriving(self) -> Placement:
         calls, now = self.calls, timestamp(utc_now())
-        draws = Draws(f"live {calls.today} {len(calls.placed)} {now}")
-        source = draws.below(len(conversations.vapi_indices(calls.people)))
+        random = SeededRandom(f"live {calls.today} {len(calls.placed)} {now}")
+        source = random.below(len(conversations.vapi_indices(calls.people)))
         agent = conversations.agent_of(source, calls.people)
         whom_index = conversations.person_index(source, calls.people)
-        story = FIRST_NEW_STORY + draws.below(10**9)
+        story = FIRST_NEW_STORY + random.below(10**9)
         whom = person(whom_index, today=calls.today)
         told = conversations.told(story, agent=agent, whom=whom, created=utc_now())
         assistant = self.assistants.by_id.get(ASSISTANT_IDS[agent], {})

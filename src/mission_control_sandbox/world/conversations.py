@@ -14,8 +14,8 @@ from uuid import UUID
 
 from mission_control_sandbox.world import dialogue
 from mission_control_sandbox.world.dialogue import Script
-from mission_control_sandbox.world.draws import Draws
 from mission_control_sandbox.world.people import PEOPLE, Person, person
+from mission_control_sandbox.world.seeded_random import SeededRandom
 from mission_control_sandbox.world.situations import Speaker
 
 Agent = Literal["remus", "genesis", "scout", "human"]
@@ -193,12 +193,12 @@ def conversation(index: int, *, today: date, people: int) -> Conversation:
 
 def told(index: int, *, agent: Agent, whom: Person, created: datetime) -> Conversation:
     """The call that this agent and this person have, with the story that the index stands for."""
-    draws = Draws(f"conversation {index}")
-    script = dialogue.script(agent, whom, draws)
+    random = SeededRandom(f"conversation {index}")
+    script = dialogue.script(agent, whom, random)
     started = (
-        created + timedelta(milliseconds=1200 + draws.below(9000)) if script.answered else None
+        created + timedelta(milliseconds=1200 + random.below(9000)) if script.answered else None
     )
-    turns = tuple(_timed(script, draws)) if started else ()
+    turns = tuple(_timed(script, random)) if started else ()
     return Conversation(
         index=index,
         person_index=whom.index,
@@ -206,7 +206,7 @@ def told(index: int, *, agent: Agent, whom: Person, created: datetime) -> Conver
         direction=script.direction,
         created_at=created,
         started_at=started,
-        ended_at=started and started + timedelta(milliseconds=_length(turns, script, draws)),
+        ended_at=started and started + timedelta(milliseconds=_length(turns, script, random)),
         ended_reason=script.ended_reason,
         success=script.success,
         outcome=script.outcome,
@@ -218,14 +218,14 @@ def told(index: int, *, agent: Agent, whom: Person, created: datetime) -> Conver
     )
 
 
-def _timed(script: Script, draws: Draws) -> Iterator[Turn]:
+def _timed(script: Script, random: SeededRandom) -> Iterator[Turn]:
     at = 0.4
     for speaker, text in script.lines:
         end = at + 0.5 + (text.count(" ") + 1) / _WORDS_A_SECOND
         yield Turn(speaker, text, round(at, 2), round(end, 2))
-        at = end + 0.3 + draws.below(16) / 10
+        at = end + 0.3 + random.below(16) / 10
 
 
-def _length(turns: tuple[Turn, ...], script: Script, draws: Draws) -> int:
+def _length(turns: tuple[Turn, ...], script: Script, random: SeededRandom) -> int:
     spoken = int(turns[-1].end * 1000) if turns else 0
-    return spoken + script.silence_ms + 200 + draws.below(1800)
+    return spoken + script.silence_ms + 200 + random.below(1800)

@@ -1,4 +1,4 @@
-"""The organization's books: leads with their contacts, calls, and the log of what happened to them."""
+"""What the organization has stored: leads with their contacts, calls, and the log of what happened to them."""
 
 import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -9,6 +9,7 @@ from itertools import chain
 
 from mission_control.core.clock import utc_now
 from mission_control_sandbox.close import writing
+from mission_control_sandbox.close.collection import Collection, Key, Order
 from mission_control_sandbox.close.errors import (
     RefusalError,
     StandInError,
@@ -31,7 +32,6 @@ from mission_control_sandbox.close.records import (
     transcript,
     whole_microseconds,
 )
-from mission_control_sandbox.close.shelf import Key, Order, Shelf
 from mission_control_sandbox.world import conversations
 from mission_control_sandbox.world.conversations import Conversation, conversation
 from mission_control_sandbox.world.people import (
@@ -56,7 +56,7 @@ _conversation = lru_cache(maxsize=256)(conversation)
 
 
 @dataclass
-class Books:
+class Store:
     """Everything stored. Reads are plain; every write logs its event and notes it in the journal.
 
     Attributes:
@@ -71,8 +71,8 @@ class Books:
     lag: timedelta = timedelta()
     now: Callable[[], datetime] = utc_now
     events: EventLog = field(init=False)
-    leads: Shelf = field(init=False)
-    calls: Shelf = field(init=False)
+    leads: Collection = field(init=False)
+    calls: Collection = field(init=False)
     also_kept: Callable[[], Sequence[Line]] = list  # what others keep in the same journal
     made: int = 0
     _home: dict[str, int] = field(default_factory=dict[str, int])
@@ -80,7 +80,7 @@ class Books:
     _times: list[tuple[int, int]] = field(default_factory=list["tuple[int, int]"])
 
     def __post_init__(self) -> None:
-        self.leads = Shelf(
+        self.leads = Collection(
             self._world_lead,
             lambda number: 0 <= number < self.people,
             self.now,
@@ -91,7 +91,7 @@ class Books:
             },
             self.lag,
         )
-        self.calls = Shelf(
+        self.calls = Collection(
             self._world_call,
             self._is_a_call,
             self.now,
@@ -506,8 +506,8 @@ class Books:
         yield {"stand_in": "close", "today": self.today.isoformat(), "people": self.people}
         yield {"kind": "made", "made": self.made}
         yield from self.also_kept()
-        for kind, shelf in (("lead", self.leads), ("call", self.calls)):
-            for number, record in shelf.changed.items():
+        for kind, collection in (("lead", self.leads), ("call", self.calls)):
+            for number, record in collection.changed.items():
                 yield {"kind": kind, "number": number, "record": record}
         yield from ({"kind": "event", "event": event} for event in self.events.happened())
 

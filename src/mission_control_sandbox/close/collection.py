@@ -42,7 +42,7 @@ class Order:
 
 
 @dataclass
-class Shelf:
+class Collection:
     """Records by number. A write is seen at once by number, and in lists after the lag.
 
     Attributes:

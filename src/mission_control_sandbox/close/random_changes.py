@@ -7,19 +7,19 @@ from datetime import timedelta
 from random import Random
 from typing import Any
 
-from mission_control_sandbox.close.books import Books
 from mission_control_sandbox.close.errors import RefusalError
 from mission_control_sandbox.close.events import Author
 from mission_control_sandbox.close.organization import FIELDS_BY_KEY, STATUS_LABELS, USERS
 from mission_control_sandbox.close.records import Record, timestamp
+from mission_control_sandbox.close.store import Store
 from mission_control_sandbox.world import conversations
 
 
 @dataclass
-class Commotion:
-    """Random changes, the same ones for the same seed on the same books."""
+class RandomChanges:
+    """Random changes, the same ones for the same seed on the same store."""
 
-    books: Books
+    store: Store
     random: Random = field(default_factory=lambda: Random(0))  # noqa: S311  # believable, not secret
 
     def change(
@@ -49,24 +49,24 @@ class Commotion:
                 },
             )
         )
-        self.books.update_lead(lead["id"], body, self._somebody("PUT", f"lead/{lead['id']}/"))
+        self.store.update_lead(lead["id"], body, self._somebody("PUT", f"lead/{lead['id']}/"))
         return lead["id"]
 
     def edit_contact(self) -> str:
         contact = self.random.choice(self._any_lead()["contacts"])
         body = {"title": self.random.choice(("Owner", "Owner operator", "President", "Manager"))}
         author = self._somebody("PUT", f"contact/{contact['id']}/")
-        self.books.update_contact(contact["id"], body, author)
+        self.store.update_contact(contact["id"], body, author)
         return contact["id"]
 
     def call(self) -> str:
         """A call that somebody just made in Close, with the words of an earlier one with the same lead."""
-        index = self.random.choice(conversations.close_indices(self.books.people))
-        said = self.books.conversation(index)
-        lead = self.books.leads.current(said.person_index)
+        index = self.random.choice(conversations.close_indices(self.store.people))
+        said = self.store.conversation(index)
+        lead = self.store.leads.current(said.person_index)
         if lead is None:
             return self.call()
-        ended = self.books.now()
+        ended = self.store.now()
         body = {
             "lead_id": lead["id"],
             "direction": said.direction,
@@ -77,23 +77,23 @@ class Commotion:
             "status": "completed" if said.turns else "no-answer",
         }
         author = self._somebody("POST", "activity/call/")
-        return self.books.log_call(body, author, world_call=index)["id"]
+        return self.store.log_call(body, author, world_call=index)["id"]
 
     def delete(self) -> str:
         lead = self._any_lead()
-        self.books.delete_lead(lead["id"], self._somebody("DELETE", f"lead/{lead['id']}/"))
+        self.store.delete_lead(lead["id"], self._somebody("DELETE", f"lead/{lead['id']}/"))
         return lead["id"]
 
     def merge(self) -> dict[str, str]:
         source = self._any_lead()["id"]
         destination = self._any_lead(but=source)["id"]
-        self.books.merge_leads(source, destination, self._somebody("POST", "lead/merge/"))
+        self.store.merge_leads(source, destination, self._somebody("POST", "lead/merge/"))
         return {"source": source, "destination": destination}
 
     def _any_lead(self, *, but: str | None = None) -> Record:
         for _ in range(1000):
-            number = self.random.randrange(self.books.people)
-            lead = self.books.leads.current(number)
+            number = self.random.randrange(self.store.people)
+            lead = self.store.leads.current(number)
             if lead is not None and lead["id"] != but and lead["contacts"]:
                 return lead
         raise RefusalError(400, {"errors": ["There are hardly any leads left to change."]})
@@ -108,7 +108,7 @@ class Commotion:
 class Live:
     """Keeps changes coming, one every so many seconds: calls, and now and then an edit."""
 
-    commotion: Commotion
+    changes: RandomChanges
     flush: Callable[[], None]
     _task: asyncio.Task[None] | None = None
 
@@ -125,8 +125,8 @@ class Live:
     async def _run(self, every: float) -> None:
         while True:
             await asyncio.sleep(every)
-            step = self.commotion.random.choice(
-                (self.commotion.call, self.commotion.call, self.commotion.edit_lead)
+            step = self.changes.random.choice(
+                (self.changes.call, self.changes.call, self.changes.edit_lead)
             )
             step()
             self.flush()

@@ -7,7 +7,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-class Draws:
+class SeededRandom:
     """Draws from 512 bits: enough for some eighty choices among sixty-four."""
 
     __slots__ = ("_left",)
