@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, cast
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -20,8 +19,8 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from mission_control_sandbox.model.answering import NONSENSE, answer
+from mission_control_sandbox.server import MARK, serve_app
 
-HEADERS = {"x-stand-in": "true"}
 SLOW_MS = 800
 FAILS_EVERY = {"down": 1, "flaky": 7}
 MODELS = ("1", "slow", "flaky", "half", "down", "broken", "unauthorised")
@@ -154,13 +153,13 @@ class ModelServer:
         finally:
             self._statistics.inflight -= 1
         if not body.get("stream"):
-            return JSONResponse(completion.whole(), headers=HEADERS)
+            return JSONResponse(completion.whole(), headers=MARK)
         options = body.get("stream_options")
         include = isinstance(options, dict) and bool(
             cast(dict[str, object], options).get("include_usage")
         )
         chunks = completion.chunks(include_usage=include)
-        return StreamingResponse(chunks, media_type="text/event-stream", headers=HEADERS)
+        return StreamingResponse(chunks, media_type="text/event-stream", headers=MARK)
 
     async def models(self, _: Request) -> Response:
         listed = [
@@ -172,17 +171,17 @@ class ModelServer:
             }
             for name in MODELS
         ]
-        return JSONResponse({"object": "list", "data": listed}, headers=HEADERS)
+        return JSONResponse({"object": "list", "data": listed}, headers=MARK)
 
     async def statistics(self, _: Request) -> Response:
-        return JSONResponse(self._statistics.shown(), headers=HEADERS)
+        return JSONResponse(self._statistics.shown(), headers=MARK)
 
     async def reset(self, _: Request) -> Response:
         self._statistics = Statistics(inflight=self._statistics.inflight)
-        return JSONResponse(self._statistics.shown(), headers=HEADERS)
+        return JSONResponse(self._statistics.shown(), headers=MARK)
 
     async def health(self, _: Request) -> Response:
-        return JSONResponse({"status": "ok", "stand_in": True}, headers=HEADERS)
+        return JSONResponse({"status": "ok", "stand_in": True}, headers=MARK)
 
     def _refuse_if_asked(self, model: str, digest: bytes) -> None:
         mode = _mode(model)
@@ -223,16 +222,7 @@ def create_app(*, latency_ms: float = 0) -> Starlette:
 
 def serve(*, port: int, latency_ms: float = 0, host: str = "127.0.0.1") -> None:
     """Serve until the process is told to stop."""
-    uvicorn.run(
-        create_app(latency_ms=latency_ms),
-        host=host,
-        port=port,
-        access_log=False,
-        log_level="warning",
-        # A client that reuses a connection while the server gives it up loses a request.
-        timeout_keep_alive=75,
-        server_header=False,
-    )
+    serve_app(create_app(latency_ms=latency_ms), port=port, host=host)
 
 
 def tokens(text: str) -> int:
@@ -277,13 +267,13 @@ def _messages(body: dict[str, Any]) -> list[Mapping[str, Any]]:
 
 
 async def _refused(_: Request, refusal: RefusalError) -> Response:
-    return JSONResponse(refusal.body, status_code=refusal.status, headers=HEADERS)
+    return JSONResponse(refusal.body, status_code=refusal.status, headers=MARK)
 
 
 async def _not_served(request: Request, error: HTTPException) -> Response:
     text = f"Invalid URL ({request.method} {request.url.path})"
     refusal = RefusalError(error.status_code, text, "invalid_request_error")
-    return JSONResponse(refusal.body, status_code=error.status_code, headers=HEADERS)
+    return JSONResponse(refusal.body, status_code=error.status_code, headers=MARK)
 
 
 def main() -> None:

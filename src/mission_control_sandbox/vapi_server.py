@@ -4,32 +4,28 @@ The vendor's routes behave as the vendor's do, whitelist and whole-object PATCH 
 under `/sandbox` is ours: what was asked, failures and webhooks on demand, a way back to the start.
 """
 
-import argparse
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import date
 from pathlib import Path
 
 import httpx2
-import uvicorn
 from starlette.applications import Starlette
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mission_control_sandbox.faults import apply_fault
+from mission_control_sandbox.server import Gateway, as_json, serve_app, world_options
 from mission_control_sandbox.vapi import controls, routes
 from mission_control_sandbox.vapi.assistants import Assistant, seeded_assistants
 from mission_control_sandbox.vapi.refusals import RefusalError, VapiStandInError
-from mission_control_sandbox.vapi.requests import as_json
 from mission_control_sandbox.vapi.stand_in import StandIn, build
 from mission_control_sandbox.vapi.webhooks import Credential, Destination, Webhooks
 from mission_control_sandbox.world.people import PEOPLE
 
-OPEN_PATHS = ("/sandbox", "/health")
 INVALID_KEY = (
     "Invalid Key. Hot tip, you may be using the private key instead of the public key, "
     "or vice versa."
@@ -105,52 +101,26 @@ def serve(
 ) -> None:
     """Run until stopped. `webhook_secret` is sent as a bearer token."""
     credential = Credential(type="bearer", token=webhook_secret) if webhook_secret else Credential()
-    uvicorn.run(
-        create_app(
-            data_file=data_file,
-            people=people,
-            today=today,
-            live=live,
-            webhooks=Destination(url=webhook_url, credential=credential),
-        ),
-        host=host,
-        port=port,
-        access_log=False,
-        log_level="warning",
-        # A client that reuses a connection while the server gives it up loses a request.
-        timeout_keep_alive=75,
-        timeout_graceful_shutdown=2,
-        server_header=False,
+    destination = Destination(url=webhook_url, credential=credential)
+    app = create_app(
+        data_file=data_file, people=people, today=today, live=live, webhooks=destination
     )
+    serve_app(app, port=port, host=host)
 
 
-class _Gateway:
-    """Log, planned failures, Cloudflare's check of the User-Agent, then the key."""
+class _Gateway(Gateway):
+    """Cloudflare's check of the User-Agent, then the key."""
 
     def __init__(self, app: ASGIApp, stand_in: StandIn) -> None:
-        self._app = app
+        super().__init__(app, stand_in)
         self._stand_in = stand_in
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_marked(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["x-stand-in"] = "true"
-            await send(message)
-
-        if scope["type"] != "http" or scope["path"].startswith(OPEN_PATHS):
-            await self._app(scope, receive, send_marked)
-            return
-        self._stand_in.note(scope)
-        fault = self._stand_in.faults.take(scope["method"], scope["path"])
-        if fault is None:
-            await self._checked(scope, receive, send_marked)
-        else:
-            forget = self._stand_in.assistants.forget
-            await apply_fault(fault, self._checked, scope, receive, send_marked, forget=forget)
-
-    async def _checked(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def admit(self, scope: Scope, receive: Receive, send: Send) -> None:
         refusal = self._refusal(Headers(scope=scope))
-        await (refusal or self._app)(scope, receive, send)
+        await (refusal or self.app)(scope, receive, send)
+
+    def forget(self, path: str, field_name: str) -> None:
+        self._stand_in.assistants.forget(path, field_name)
 
     def _refusal(self, headers: Headers) -> Response | None:
         if not headers.get("user-agent"):
@@ -174,12 +144,7 @@ async def _unknown_route(request: Request, _exc: Exception) -> Response:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--data-file", type=Path)
-    parser.add_argument("--people", type=int, default=PEOPLE)
-    parser.add_argument("--today", type=date.fromisoformat)
-    parser.add_argument("--live", type=float, metavar="SECONDS")
+    parser = world_options(__doc__)
     parser.add_argument("--webhook-url")
     parser.add_argument("--webhook-secret")
     options = parser.parse_args()

@@ -1240,7 +1240,7 @@ class TestOverRestarts:
     async def test_a_journal_that_grew_is_begun_anew(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("mission_control_sandbox.close_server.LARGEST_JOURNAL", 20_000)
+        monkeypatch.setattr("mission_control_sandbox.close.stand_in.LARGEST_JOURNAL", 20_000)
         file = tmp_path / "close.json"
         close = in_process(data_file=file)
         for turn in range(20):

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mission_control.core.playbook import Scenario, parse_playbook
@@ -217,6 +217,7 @@ SENTENCES = st.lists(st.from_regex(r"[a-z]{2,9}", fullmatch=True), min_size=1, m
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(said=SENTENCES, wanted=SENTENCES)
 def test_that_holds_for_words_it_has_never_seen(said: str, wanted: str) -> None:
     assert reply(learn(PLAIN, [Lesson(said, wanted)]), said) == wanted

@@ -273,7 +273,7 @@ def _user_of_call(store: Store, number: int) -> str | None:
     if number in store.calls.changed:
         record = store.calls.listed(number)
         return record["user_id"] if record else None
-    logged = number in conversations.logged_indices(store.people)
+    logged = number in conversations.logged_indices(store.world.people)
     return user_of_call(number, external=logged)
 
 

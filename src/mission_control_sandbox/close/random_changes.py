@@ -7,6 +7,7 @@ from datetime import timedelta
 from random import Random
 from typing import Any
 
+from mission_control_sandbox.close.changes import Changes
 from mission_control_sandbox.close.errors import RefusalError
 from mission_control_sandbox.close.events import Author
 from mission_control_sandbox.close.organization import FIELDS_BY_KEY, STATUS_LABELS, USERS
@@ -19,8 +20,12 @@ from mission_control_sandbox.world import conversations
 class RandomChanges:
     """Random changes, the same ones for the same seed on the same store."""
 
-    store: Store
+    changes: Changes
     random: Random = field(default_factory=lambda: Random(0))  # noqa: S311  # believable, not secret
+
+    @property
+    def store(self) -> Store:
+        return self.changes.store
 
     def change(
         self, *, leads: int = 0, contacts: int = 0, calls: int = 0, delete: int = 0, merge: int = 0
@@ -49,20 +54,20 @@ class RandomChanges:
                 },
             )
         )
-        self.store.update_lead(lead["id"], body, self._somebody("PUT", f"lead/{lead['id']}/"))
+        self.changes.update_lead(lead["id"], body, self._somebody("PUT", f"lead/{lead['id']}/"))
         return lead["id"]
 
     def edit_contact(self) -> str:
         contact = self.random.choice(self._any_lead()["contacts"])
         body = {"title": self.random.choice(("Owner", "Owner operator", "President", "Manager"))}
         author = self._somebody("PUT", f"contact/{contact['id']}/")
-        self.store.update_contact(contact["id"], body, author)
+        self.changes.update_contact(contact["id"], body, author)
         return contact["id"]
 
     def call(self) -> str:
         """A call that somebody just made in Close, with the words of an earlier one with the same lead."""
-        index = self.random.choice(conversations.close_indices(self.store.people))
-        said = self.store.conversation(index)
+        index = self.random.choice(conversations.close_indices(self.store.world.people))
+        said = self.store.world.conversation(index)
         lead = self.store.leads.current(said.person_index)
         if lead is None:
             return self.call()
@@ -77,22 +82,22 @@ class RandomChanges:
             "status": "completed" if said.turns else "no-answer",
         }
         author = self._somebody("POST", "activity/call/")
-        return self.store.log_call(body, author, world_call=index)["id"]
+        return self.changes.log_call(body, author, world_call=index)["id"]
 
     def delete(self) -> str:
         lead = self._any_lead()
-        self.store.delete_lead(lead["id"], self._somebody("DELETE", f"lead/{lead['id']}/"))
+        self.changes.delete_lead(lead["id"], self._somebody("DELETE", f"lead/{lead['id']}/"))
         return lead["id"]
 
     def merge(self) -> dict[str, str]:
         source = self._any_lead()["id"]
         destination = self._any_lead(but=source)["id"]
-        self.store.merge_leads(source, destination, self._somebody("POST", "lead/merge/"))
+        self.changes.merge_leads(source, destination, self._somebody("POST", "lead/merge/"))
         return {"source": source, "destination": destination}
 
     def _any_lead(self, *, but: str | None = None) -> Record:
         for _ in range(1000):
-            number = self.random.randrange(self.store.people)
+            number = self.random.randrange(self.store.world.people)
             lead = self.store.leads.current(number)
             if lead is not None and lead["id"] != but and lead["contacts"]:
                 return lead

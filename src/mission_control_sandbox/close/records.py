@@ -33,9 +33,19 @@ def timestamp(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="microseconds")
 
 
+def without_offset(at: datetime) -> str:
+    return timestamp(at).removesuffix("+00:00")
+
+
 def microseconds(text: str) -> int:
     """When a stored timestamp was, as a whole number that sorts."""
     return whole_microseconds(datetime.fromisoformat(text))
+
+
+def instant(text: str) -> datetime:
+    """A time as Close takes it; without an offset it is in UTC."""
+    at = datetime.fromisoformat(text)
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def whole_microseconds(at: datetime) -> int:

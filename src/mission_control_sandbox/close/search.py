@@ -4,21 +4,27 @@ import asyncio
 import base64
 import hashlib
 import json
-import re
 from bisect import bisect_left, bisect_right
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, cast
 
+from mission_control_sandbox.close.conditions import (
+    Candidate,
+    Conditions,
+    Holds,
+    Node,
+    at_hand,
+    field_name,
+    value_of,
+)
 from mission_control_sandbox.close.errors import invalid_search
-from mission_control_sandbox.close.organization import FIELDS_BY_ID, KEY_OWNER
 from mission_control_sandbox.close.paging import cut_down
 from mission_control_sandbox.close.records import (
     Record,
     contact_as_json,
     lead_as_json,
-    microseconds,
     whole_microseconds,
 )
 from mission_control_sandbox.close.store import Store
@@ -27,305 +33,9 @@ from mission_control_sandbox.world.people import lead_id_of
 LARGEST_PAGE, DEFAULT_PAGE = 200, 100
 MOST_OBJECTS = 10_000
 CURSOR_LIFE = timedelta(seconds=30)
-BREATH = 200  # subjects looked at before other requests get their turn
+BREATH = 200  # candidates looked at before other requests get their turn
 
-Node = dict[str, Any]
 SortKey = tuple[Any, ...]
-
-_LEAD_FIELDS = {
-    *("id", "name", "display_name", "description", "url", "status_id", "date_created"),
-    *("date_updated", "created_by", "updated_by", "addresses_count", "contacts_count"),
-}
-_CONTACT_FIELDS = {
-    *("id", "name", "title", "lead_id", "emails_count", "phones_count", "date_created"),
-    *("date_updated", "created_by", "updated_by"),
-}
-_FIELDS = {
-    "lead": _LEAD_FIELDS,
-    "contact": _CONTACT_FIELDS,
-    "contact_phone": {"phone", "type"},
-    "contact_email": {"email", "type"},
-    "contact_url": {"url", "type"},
-    "address": {"label", "address_1", "address_2", "city", "state", "zipcode", "country"},
-}
-_RELATED = {
-    ("lead", "contact"): "contacts",
-    ("lead", "address"): "addresses",
-    ("contact", "contact_phone"): "phones",
-    ("contact", "contact_email"): "emails",
-    ("contact", "contact_url"): "urls",
-}
-
-
-# ---------------------------------------------------------------- what is searched
-
-
-@dataclass
-class Subject:
-    """Something that may match; its record is only made if a condition asks for more than times."""
-
-    object_type: str
-    number: int
-    make: Callable[[], Record]
-    times: tuple[int, int] | None = None
-    _record: Record | None = None
-
-    @property
-    def record(self) -> Record:
-        if self._record is None:
-            self._record = self.make()
-        return self._record
-
-    def value(self, name: str) -> Any:
-        if name in ("date_created", "date_updated"):
-            return self.time(name)
-        if name.endswith("_count"):
-            return len(self.record.get(name.removesuffix("_count"), ()))
-        return self.record.get(name)
-
-    def time(self, name: str) -> int:
-        if self.times is not None:
-            return self.times[0 if name == "date_created" else 1]
-        return microseconds(self.record[name])
-
-
-Holds = Callable[[Subject], bool]
-
-
-# ---------------------------------------------------------------- conditions
-
-
-@dataclass(frozen=True)
-class Conditions:
-    """Reads the tree of a query.
-
-    Attributes:
-        offset: What the caller's `x-tz-offset` adds to UTC; local days begin by it.
-    """
-
-    offset: timedelta = timedelta()
-
-    def read(self, node: object) -> Holds:
-        """Raises: RefusalError: 400 for a node that is not one."""
-        if not isinstance(node, dict) or not isinstance(node.get("type"), str):  # pyright: ignore[reportUnknownMemberType]
-            raise invalid_search("query", "Every node needs a type.")
-        given = cast("Node", node)
-        reader = _READERS.get(given["type"])
-        if reader is None:
-            raise invalid_search("query", f"Unknown query type '{given['type']}'.")
-        holds = reader(self, given)
-        return (lambda subject: not holds(subject)) if given.get("negate") else holds
-
-    def all_of(self, node: Node) -> Holds:
-        parts = [self.read(one) for one in _sequence(node, "queries")]
-        return lambda subject: all(part(subject) for part in parts)
-
-    def any_of(self, node: Node) -> Holds:
-        parts = [self.read(one) for one in _sequence(node, "queries")]
-        return lambda subject: any(part(subject) for part in parts)
-
-    def object_type(self, node: Node) -> Holds:
-        wanted = node.get("object_type")
-        if str(wanted) not in _FIELDS:
-            raise invalid_search("query", f"Unknown object type '{wanted}'.")
-        return lambda subject: subject.object_type == wanted
-
-    def identity(self, node: Node) -> Holds:
-        wanted = node.get("value")
-        return lambda subject: subject.record["id"] == wanted
-
-    def text(self, node: Node) -> Holds:
-        matches = _text_matcher(node)
-        return lambda subject: matches(_words_of(subject))
-
-    def related(self, node: Node) -> Holds:
-        this, other = node.get("this_object_type"), node.get("related_object_type")
-        place = _RELATED.get((str(this), str(other)))
-        if place is None:
-            raise invalid_search("query", f"'{this}' has no related '{other}'.")
-        inner = self.read(node.get("related_query"))
-
-        def holds(subject: Subject) -> bool:
-            return subject.object_type == this and any(
-                inner(Subject(str(other), subject.number, _given(one)))
-                for one in subject.record[place]
-            )
-
-        return holds
-
-    def field(self, node: Node) -> Holds:
-        place, condition = _mapping(node, "field"), _mapping(node, "condition")
-        object_type, name = _field_name(place)
-        accepts = self._condition(condition)
-
-        def holds(subject: Subject) -> bool:
-            if object_type is not None and subject.object_type != object_type:
-                return False
-            value = _value(subject, name)
-            many = cast("list[Any]", value) if isinstance(value, list) else [value]
-            return any(accepts(one) for one in many) if many else accepts(None)
-
-        return holds
-
-    def _condition(self, condition: Node) -> Callable[[Any], bool]:
-        kind = condition.get("type")
-        if kind == "moment_range":
-            low, high = self.bounds(condition)
-            return lambda value: value is not None and low <= _moment(value) < high
-        reader = _TESTS.get(str(kind))
-        if reader is None:
-            raise invalid_search("query", f"Unknown condition type '{kind}'.")
-        return reader(condition)
-
-    def bounds(self, condition: Node) -> tuple[int, int]:
-        """From which microsecond, and before which."""
-        unknown = condition.keys() - {"type", "on_or_after", "before"}
-        if unknown:
-            raise invalid_search("query", f"Unknown bounds {sorted(unknown)}.")
-        low = self._bound(condition.get("on_or_after"), -(2**62))
-        return low, self._bound(condition.get("before"), 2**62)
-
-    def _bound(self, given: object, otherwise: int) -> int:
-        if given is None:
-            return otherwise
-        moment = cast("Node", given) if isinstance(given, dict) else {}
-        if moment.get("type") != "fixed_local_date":
-            raise invalid_search("query", f"Unknown moment type '{moment.get('type')}'.")
-        try:
-            day = datetime.fromisoformat(str(moment.get("value"))).replace(tzinfo=UTC)
-        except ValueError:
-            raise invalid_search("query", "Not a date in the format YYYY-MM-DD.") from None
-        if moment.get("which", "start") == "end":
-            day += timedelta(days=1)
-        return whole_microseconds(day - self.offset)
-
-
-_READERS: dict[str, Callable[[Conditions, Node], Holds]] = {
-    "and": Conditions.all_of,
-    "or": Conditions.any_of,
-    "object_type": Conditions.object_type,
-    "id": Conditions.identity,
-    "text": Conditions.text,
-    "has_related": Conditions.related,
-    "field_condition": Conditions.field,
-}
-
-
-def _text_test(condition: Node) -> Callable[[Any], bool]:
-    matches = _text_matcher(condition)
-    return lambda value: value is not None and matches(str(value))
-
-
-def _term_test(condition: Node) -> Callable[[Any], bool]:
-    given: Any = condition.get("values") or condition.get("object_ids") or []
-    wanted = cast("list[Any]", given) if isinstance(given, list) else [given]
-    return lambda value: value in wanted
-
-
-def _number_range(condition: Node) -> Callable[[Any], bool]:
-    tests: dict[str, Callable[[float, float], bool]] = {
-        "gt": lambda value, bound: value > bound,
-        "gte": lambda value, bound: value >= bound,
-        "lt": lambda value, bound: value < bound,
-        "lte": lambda value, bound: value <= bound,
-    }
-    given = [(tests[name], condition[name]) for name in tests if condition.get(name) is not None]
-    if not all(isinstance(bound, int | float) for _, bound in given):
-        raise invalid_search("query", "The bounds of a number_range must be numbers.")
-    return lambda value: (
-        isinstance(value, int | float) and all(test(value, bound) for test, bound in given)
-    )
-
-
-_TESTS: dict[str, Callable[[Node], Callable[[Any], bool]]] = {
-    "text": _text_test,
-    "term": _term_test,
-    "reference": _term_test,
-    "boolean": lambda condition: lambda value: value is condition.get("value"),
-    "current_user": lambda _condition: lambda value: value == KEY_OWNER.id,
-    "exists": lambda _condition: lambda value: value not in (None, ""),
-    "number_range": _number_range,
-}
-
-
-def _given(record: Record) -> Callable[[], Record]:
-    return lambda: record
-
-
-def _field_name(place: Node) -> tuple[str | None, str]:
-    """The object type that a field belongs to, and its name or `custom.cf_…`."""
-    if place.get("type") == "custom_field":
-        if str(place.get("custom_field_id")) not in FIELDS_BY_ID:
-            raise invalid_search("query", "This custom field does not exist.")
-        return "lead", f"custom.{place['custom_field_id']}"
-    object_type, name = str(place.get("object_type")), str(place.get("field_name"))
-    if place.get("type") != "regular_field" or object_type not in _FIELDS:
-        raise invalid_search("query", f"Unknown field type '{place.get('type')}'.")
-    if name not in _FIELDS[object_type]:
-        raise invalid_search("query", f"Field '{name}' does not belong to type '{object_type}'")
-    return object_type, "name" if name == "display_name" else name
-
-
-def _value(subject: Subject, name: str) -> Any:
-    if name.startswith("custom."):
-        return subject.record["custom"].get(name.removeprefix("custom."))
-    return subject.value(name)
-
-
-def _moment(value: Any) -> int:
-    if isinstance(value, int):
-        return value
-    at = datetime.fromisoformat(str(value))
-    return whole_microseconds(at if at.tzinfo else at.replace(tzinfo=UTC))
-
-
-def _text_matcher(node: Node) -> Callable[[str], bool]:
-    """How a text is compared: by whole words in any order unless the mode says otherwise."""
-    wanted, mode = str(node.get("value", "")).casefold(), node.get("mode", "full_words")
-    words = _words(wanted)
-    match mode:
-        case "exact_value":
-            return lambda text: text.casefold() == wanted
-        case "phrase":
-            return lambda text: f" {' '.join(words)} " in f" {' '.join(_words(text))} "
-        case "beginning_of_words":
-            return lambda text: all(
-                any(there.startswith(word) for there in _words(text)) for word in words
-            )
-        case "full_words":
-            return lambda text: set(words) <= set(_words(text))
-        case _:
-            raise invalid_search("query", f"Unknown text mode '{mode}'.")
-
-
-def _words(text: str) -> list[str]:
-    return re.findall(r"\w+", text.casefold())
-
-
-def _words_of(subject: Subject) -> str:
-    record = subject.record
-    contacts = [record] if subject.object_type == "contact" else record.get("contacts", [])
-    found = [str(record.get(name) or "") for name in ("name", "description", "url", "title")]
-    for contact in contacts:
-        found += [contact["name"], *(one["email"] for one in contact["emails"])]
-        found += [one["phone"] for one in contact["phones"]]
-    found += [one["city"] for one in record.get("addresses", [])]
-    return " ".join(found)
-
-
-def _sequence(node: Node, name: str) -> Sequence[object]:
-    if not isinstance(node.get(name), list):
-        raise invalid_search("query", f"'{name}' must be a list.")
-    return node[name]
-
-
-def _mapping(node: Node, name: str) -> Node:
-    if not isinstance(node.get(name), dict):
-        raise invalid_search("query", f"'{name}' must be an object.")
-    return node[name]
-
-
-# ---------------------------------------------------------------- one search
 
 
 @dataclass(frozen=True)
@@ -370,7 +80,7 @@ class Search:
         shown = found[:wanted]
         more = len(found) > wanted and done + wanted < most and bool(shown)
         answer: Record = {
-            "data": [self._shown(subject) for _, subject in shown],
+            "data": [self._shown(candidate) for _, candidate in shown],
             "cursor": self._cursor(done + len(shown), shown[-1][0]) if more else None,
         }
         if self.body.get("include_counts"):
@@ -380,54 +90,54 @@ class Search:
 
     # ------------------------------------------------------------ finding
 
-    async def _first(self, wanted: int, after: SortKey | None) -> list[tuple[SortKey, Subject]]:
-        found: list[tuple[SortKey, Subject]] = []
+    async def _first(self, wanted: int, after: SortKey | None) -> list[tuple[SortKey, Candidate]]:
+        found: list[tuple[SortKey, Candidate]] = []
         if wanted == 1 and self.body.get("results_limit") == 0:
             return found
         seen = 0
-        async for key, subject in self._sorted(after):
+        async for key, candidate in self._sorted(after):
             seen += 1
             if seen % BREATH == 0:
                 await asyncio.sleep(0)
-            if self.holds(subject):
-                found.append((key, subject))
+            if self.holds(candidate):
+                found.append((key, candidate))
                 if len(found) == wanted:
                     break
         return found
 
     async def _count(self) -> int:
         total = 0
-        for seen, (_, subject) in enumerate(self._in_time_order(None, Sort())):
-            total += self.holds(subject)
+        for seen, (_, candidate) in enumerate(self._in_time_order(None, Sort())):
+            total += self.holds(candidate)
             if seen % BREATH == 0:
                 await asyncio.sleep(0)
         return total
 
-    async def _sorted(self, after: SortKey | None) -> AsyncIterator[tuple[SortKey, Subject]]:
+    async def _sorted(self, after: SortKey | None) -> AsyncIterator[tuple[SortKey, Candidate]]:
         if self.sort.by_time and self.object_type == "lead":
             for pair in self._in_time_order(after, self.sort):
                 yield pair
             return
         everything = list(self._in_time_order(None, Sort()))
-        keyed: list[tuple[SortKey, Subject]] = []
-        for seen, (_, subject) in enumerate(everything):
+        keyed: list[tuple[SortKey, Candidate]] = []
+        for seen, (_, candidate) in enumerate(everything):
             if seen % BREATH == 0:
                 await asyncio.sleep(0)
-            if self.holds(subject):
-                keyed.append((self._sort_key(subject), subject))
+            if self.holds(candidate):
+                keyed.append((self._sort_key(candidate), candidate))
         keyed.sort(key=lambda pair: pair[0], reverse=self.sort.descending)
-        for key, subject in keyed:
+        for key, candidate in keyed:
             if after is None or (key < after if self.sort.descending else key > after):
-                yield key, subject
+                yield key, candidate
 
-    def _sort_key(self, subject: Subject) -> SortKey:
-        value = _value(subject, self.sort.name)
+    def _sort_key(self, candidate: Candidate) -> SortKey:
+        value = value_of(candidate, self.sort.name)
         kind = 0 if value is None else 1 if isinstance(value, int | float) else 2
-        return (kind, value if kind else 0, subject.number, subject.record["id"])
+        return (kind, value if kind else 0, candidate.number, candidate.record["id"])
 
     def _in_time_order(
         self, after: SortKey | None, sort: Sort
-    ) -> Iterator[tuple[SortKey, Subject]]:
+    ) -> Iterator[tuple[SortKey, Candidate]]:
         if self.object_type == "contact":
             yield from self._contacts()
             return
@@ -441,9 +151,9 @@ class Search:
         for key in reversed(keys[low:high]) if sort.descending else keys[low:high]:
             if possible is not None and key[1] not in possible:
                 continue
-            subject = self._lead(key[1])
-            if subject is not None:
-                yield key, subject
+            candidate = self._lead(key[1])
+            if candidate is not None:
+                yield key, candidate
 
     def _possible(self, sorted_by: str) -> set[int] | None:
         """The leads of the days asked for, where the query is about the other time."""
@@ -468,33 +178,40 @@ class Search:
                 low, high = max(low, first), min(high, last)
         return bisect_left(keys, (low, -1)), bisect_left(keys, (high, -1))
 
-    def _lead(self, number: int) -> Subject | None:
+    def _lead(self, number: int) -> Candidate | None:
         collection = self.store.leads
         if collection.knows(number) and number not in collection.changed:
             make = lambda: collection.from_the_start(number)  # noqa: E731
-            return Subject("lead", number, make, self.store.times(number))
+            return Candidate("lead", number, make, self.store.world.times(number))
         record = collection.listed(number)
-        return None if record is None else Subject("lead", number, _given(record))
+        return None if record is None else Candidate("lead", number, at_hand(record))
 
-    def _contacts(self) -> Iterator[tuple[SortKey, Subject]]:
+    def _contacts(self) -> Iterator[tuple[SortKey, Candidate]]:
         for number, place in list(self.store.leads.order("contacts")):
             lead = self.store.leads.listed(number)
             if lead is not None and place < len(lead["contacts"]):
                 contact = lead["contacts"][place]
-                yield (number, place), Subject("contact", number, _given(contact))
+                yield (number, place), Candidate("contact", number, at_hand(contact))
 
     # ------------------------------------------------------------ answering
 
-    def _shown(self, subject: Subject) -> Record:
+    def _shown(self, candidate: Candidate) -> Record:
         # The id of a lead is known without making its record.
-        own = subject.record["id"] if self.object_type == "contact" else lead_id_of(subject.number)
+        own = (
+            candidate.record["id"]
+            if self.object_type == "contact"
+            else lead_id_of(candidate.number)
+        )
         head = {"__object_type": self.object_type, "id": own}
         wanted = self.body.get("_fields")
         fields = cast("Node", wanted).get(self.object_type) if isinstance(wanted, dict) else None
         if not isinstance(fields, list):
             return head
         as_json = lead_as_json if self.object_type == "lead" else contact_as_json
-        return {**head, **cut_down(as_json(subject.record), map(str, cast("list[object]", fields)))}
+        return {
+            **head,
+            **cut_down(as_json(candidate.record), map(str, cast("list[object]", fields))),
+        }
 
     # ------------------------------------------------------------ cursors
 
@@ -554,7 +271,7 @@ def _sort(given: object) -> Sort:
     if not isinstance(first, dict) or not isinstance(first.get("field"), dict):  # pyright: ignore[reportUnknownMemberType]
         raise invalid_search("sort", "Every sort needs a field.")
     sort = cast("Node", first)
-    object_type, name = _field_name(sort["field"])
+    object_type, name = field_name(sort["field"])
     return Sort(name, object_type, descending=sort.get("direction") == "desc")
 
 

@@ -1,23 +1,22 @@
 """Our own routes: what was asked, failures and webhooks on demand, and a way back to the start."""
 
 import asyncio
-from typing import TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from mission_control_sandbox.faults import Fault
+from mission_control_sandbox.server import Controls, as_json
 from mission_control_sandbox.vapi import artifacts
 from mission_control_sandbox.vapi.calls import FILTERS
 from mission_control_sandbox.vapi.queries import read_query
 from mission_control_sandbox.vapi.refusals import RefusalError
-from mission_control_sandbox.vapi.requests import as_json, here, of
+from mission_control_sandbox.vapi.requests import here, of
 from mission_control_sandbox.vapi.webhooks import Destination, Replay
 from mission_control_sandbox.world import conversations
 
-Model = TypeVar("Model", bound=BaseModel)
+CONTROLS = Controls(lambda problems: RefusalError(400, problems))
 
 
 class Live(BaseModel):
@@ -31,10 +30,7 @@ class Live(BaseModel):
 
 def routes() -> list[Route]:
     return [
-        Route("/health", _health),
-        Route("/sandbox/requests", _requests),
-        Route("/sandbox/faults", _plan_fault, methods=["POST"]),
-        Route("/sandbox/reset", _reset, methods=["POST"]),
+        *CONTROLS.routes(),
         Route("/sandbox/world", _world),
         Route("/sandbox/totals", _totals),
         Route("/sandbox/live", _live, methods=["POST"]),
@@ -43,25 +39,6 @@ def routes() -> list[Route]:
         Route("/sandbox/webhooks/replay", _replay, methods=["POST"]),
         Route("/sandbox/artifacts/{id}/{name}", _artifact),
     ]
-
-
-async def _health(_request: Request) -> Response:
-    return as_json({"status": "ok"})
-
-
-async def _requests(request: Request) -> Response:
-    return as_json({"requests": of(request).requests})
-
-
-async def _plan_fault(request: Request) -> Response:
-    fault = await _read(request, Fault)
-    of(request).faults.waiting.append(fault)
-    return as_json(fault.model_dump(), 201)
-
-
-async def _reset(request: Request) -> Response:
-    of(request).reset()
-    return as_json({"status": "reset"})
 
 
 async def _world(request: Request) -> Response:
@@ -90,7 +67,7 @@ async def _totals(request: Request) -> Response:
 
 
 async def _live(request: Request) -> Response:
-    live, exchange = await _read(request, Live), of(request).exchange
+    live, exchange = await CONTROLS.read(request, Live), of(request).exchange
     exchange.pace = live.pace or exchange.pace
     exchange.live(live.every_seconds)
     return as_json({"every_seconds": live.every_seconds, "pace": exchange.pace})
@@ -102,23 +79,15 @@ async def _webhooks(request: Request) -> Response:
 
 
 async def _set_webhooks(request: Request) -> Response:
-    of(request).webhooks.destination = await _read(request, Destination)
+    of(request).webhooks.destination = await CONTROLS.read(request, Destination)
     return await _webhooks(request)
 
 
 async def _replay(request: Request) -> Response:
-    return as_json(await of(request).exchange.replay(await _read(request, Replay)))
+    return as_json(await of(request).exchange.replay(await CONTROLS.read(request, Replay)))
 
 
 async def _artifact(request: Request) -> Response:
     placed = of(request).calls.content(here(request))
     content, media_type = artifacts.artifact(placed, request.path_params["name"])
     return Response(content, media_type=media_type)
-
-
-async def _read(request: Request, model: type[Model]) -> Model:
-    try:
-        return model.model_validate_json(await request.body())
-    except ValidationError as exc:
-        problems = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in exc.errors()]
-        raise RefusalError(400, problems) from None

@@ -1,10 +1,9 @@
-"""What the routes of the stand-in have in common: reading a body, writing JSON, finding the parts."""
+"""What the routes of the stand-in have in common: reading a body, finding the parts."""
 
 import json
 from typing import Any, cast
 
 from starlette.requests import Request
-from starlette.responses import Response
 
 from mission_control_sandbox.vapi.refusals import RefusalError
 from mission_control_sandbox.vapi.stand_in import StandIn
@@ -30,8 +29,3 @@ async def body_of(request: Request, *, optional: bool = False) -> dict[str, Any]
     if not isinstance(body, dict):
         raise RefusalError(400, "Expected an object")
     return cast("dict[str, Any]", body)
-
-
-def as_json(content: object, status: int = 200) -> Response:
-    # ASCII: a text cut in the middle of an emoji is legal JSON and not legal UTF-8.
-    return Response(json.dumps(content), status_code=status, media_type="application/json")

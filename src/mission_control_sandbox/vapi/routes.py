@@ -9,10 +9,11 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from mission_control.core.clock import utc_now
+from mission_control_sandbox.server import as_json
 from mission_control_sandbox.vapi import artifacts, chats
 from mission_control_sandbox.vapi.queries import Stored, envelope, newest, read_query
 from mission_control_sandbox.vapi.refusals import RefusalError
-from mission_control_sandbox.vapi.requests import as_json, body_of, here, of
+from mission_control_sandbox.vapi.requests import body_of, here, of
 
 Answer = Callable[[Request], Awaitable[Response]]
 

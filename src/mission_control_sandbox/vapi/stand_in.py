@@ -1,15 +1,13 @@
 """The whole stand-in without HTTP: every part of it, and what of it outlives the process."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-from starlette.types import Scope
-
 from mission_control.core.clock import utc_now
-from mission_control_sandbox.faults import PlannedFaults
+from mission_control_sandbox.server import Observed
 from mission_control_sandbox.vapi.assistants import Assistant
 from mission_control_sandbox.vapi.calls import Calls
 from mission_control_sandbox.vapi.chats import Chats
@@ -22,7 +20,6 @@ from mission_control_sandbox.vapi.store import Assistants
 from mission_control_sandbox.vapi.traffic import TrafficAllocations
 from mission_control_sandbox.vapi.webhooks import Webhooks
 
-LONGEST_LOG = 10_000
 TOOLS = {
     "apiRequest": "CreateApiRequestToolDTO",
     "bash": "CreateBashToolDTO",
@@ -60,7 +57,7 @@ COLLECTIONS = {
 
 
 @dataclass
-class StandIn:
+class StandIn(Observed):
     assistants: Assistants
     calls: Calls
     records: Mapping[str, Records]
@@ -69,17 +66,10 @@ class StandIn:
     exchange: Exchange
     storage: Storage
     api_key: str | None = None
-    faults: PlannedFaults = field(default_factory=PlannedFaults)
-    requests: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
 
     @property
     def webhooks(self) -> Webhooks:
         return self.exchange.webhooks
-
-    def note(self, scope: Scope) -> None:
-        query = scope["query_string"].decode("latin-1")
-        self.requests.append({"method": scope["method"], "path": scope["path"], "query": query})
-        del self.requests[:-LONGEST_LOG]
 
     def reset(self) -> None:
         self.exchange.stop()
@@ -90,8 +80,7 @@ class StandIn:
         self.traffic.made.clear()
         for records in self.records.values():
             records.reset()
-        self.faults.waiting.clear()
-        self.requests.clear()
+        self.forget_requests()
         self.storage.save()
 
 
