@@ -42,7 +42,7 @@ from mission_control.data.unit_of_work import UnitOfWork
 from mission_control.memory_servers.hybrid.embedding import as_bytes, embed_missing
 from mission_control.memory_servers.hybrid.items import GivenConversation, GivenTurn
 from mission_control.memory_servers.hybrid.service import MODES, HybridIntelligence
-from mission_control.memory_servers.units import NoListeners, UnitsOfWork
+from mission_control.memory_servers.units import UnitsOfWork
 from tests.services import postgres_server
 
 console = Console(width=120)
@@ -287,7 +287,7 @@ async def size_of(engine: AsyncEngine) -> int:
 async def opened(url: str) -> AsyncGenerator[tuple[AsyncEngine, UnitsOfWork]]:
     engine = create_engine(url)
     try:
-        yield engine, partial(UnitOfWork, create_sessions(engine), NoListeners())
+        yield engine, partial(UnitOfWork, create_sessions(engine))
     finally:
         await engine.dispose()
 

@@ -1,10 +1,13 @@
 """Rows and playbooks for tests: sensible unless a keyword says otherwise."""
 
+import itertools
+import time
 from typing import Any
 from uuid import uuid4
 
 import yaml
 
+from mission_control.core.events import Event
 from mission_control.core.words import (
     AgentType,
     EvaluationPurpose,
@@ -13,8 +16,18 @@ from mission_control.core.words import (
 )
 from mission_control.data.agents import Agent, AgentVersion
 from mission_control.data.evaluations import Evaluation
+from mission_control.data.event_streams import WaitingEvent
 from mission_control.data.jobs import Job
 from mission_control.data.unit_of_work import UnitOfWork
+
+_event_ids = itertools.count(time.time_ns() // 1000)
+
+
+def a_waiting_event(channel: str = "test", **data: Any) -> WaitingEvent:
+    """An event as the relay finds it in the outbox; each has a greater id than the one before."""
+    event = Event(channel=channel, type="test.happened", data=data)
+    body = event.model_dump_json(exclude={"channel"})
+    return WaitingEvent(id=next(_event_ids), channel=channel, body=body)
 
 
 def a_scenario(name: str = "price", *, topic: str | None = None, **changes: Any) -> dict[str, Any]:

@@ -163,7 +163,7 @@ class Experiment:
         redis = open_redis(self._settings.redis)
         vapi = open_vapi(self._settings.vapi_url, self._settings.vapi_key)
         streams = EventStreams(redis)
-        held = replace(self._resources, redis=redis, streams=streams, bus=streams, vapi=vapi)
+        held = replace(self._resources, redis=redis, streams=streams, vapi=vapi)
         await run_job(held, self._job_id, self._work(self._job_id))
         await vapi.aclose()
         await redis.aclose()

@@ -9,8 +9,8 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from mission_control.core.events import Event
 from mission_control.data.event_streams import EventStreams, open_redis
+from tests.builders import a_waiting_event
 from tests.e2e.harness import Api, Product, ids
 
 SEARCH = {"max_metric_calls": 200, "repetitions": 1}
@@ -135,12 +135,10 @@ async def publish(product: Product, channel: str, *, events: int, characters: in
     try:
         for first in range(0, events, 100):
             batch = [
-                Event(
-                    channel=channel, type="optimization.log", data={"text": f"{n:x<{characters}}"}
-                )
+                a_waiting_event(channel, text=f"{n:x<{characters}}")
                 for n in range(first, first + 100)
             ]
-            await EventStreams(redis).publish(batch)
+            await EventStreams(redis).append(batch)
     finally:
         await redis.aclose()
 

@@ -22,15 +22,11 @@ T0 = datetime(2026, 11, 1, 10, tzinfo=UTC)
 Unit = Callable[..., UnitOfWork]
 
 
-class NoEvents:
-    async def publish(self, events: list[Any]) -> None: ...
-
-
 @pytest.fixture
 async def unit(database_url: str) -> AsyncIterator[Unit]:
     engine = create_engine(database_url)
     sessions = create_sessions(engine)
-    yield lambda **options: UnitOfWork(sessions, NoEvents(), **options)
+    yield lambda **options: UnitOfWork(sessions, **options)
     await engine.dispose()
 
 

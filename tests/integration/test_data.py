@@ -1,9 +1,11 @@
 """The data layer on the real SQLite and the real PostgreSQL."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 
 import pytest
 from sqlalchemy import inspect, text
@@ -25,16 +27,6 @@ from tests.builders import a_job, a_version, an_agent, an_evaluation
 LEASE = timedelta(seconds=30)
 
 
-class RememberedEvents:
-    """An event bus that keeps what it was given, in the order of the commits."""
-
-    def __init__(self) -> None:
-        self.published: list[Event] = []
-
-    async def publish(self, events: list[Event]) -> None:
-        self.published += events
-
-
 @pytest.fixture
 async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
     engine = create_engine(database_url)
@@ -48,13 +40,8 @@ def sessions(engine: AsyncEngine) -> async_sessionmaker[AsyncSession]:
 
 
 @pytest.fixture
-def bus() -> RememberedEvents:
-    return RememberedEvents()
-
-
-@pytest.fixture
-def unit(sessions: async_sessionmaker[AsyncSession], bus: RememberedEvents):
-    return lambda **options: UnitOfWork(sessions, bus, **options)
+def unit(sessions: async_sessionmaker[AsyncSession]):
+    return lambda **options: UnitOfWork(sessions, **options)
 
 
 class TestMigrations:
@@ -94,17 +81,27 @@ def _leading_columns(inspector, table: str) -> set[str]:
 
 
 class TestUnitOfWork:
-    async def test_events_leave_after_the_commit_in_order(self, unit, bus) -> None:
+    async def test_events_are_stored_with_what_they_tell_of_in_order(self, unit) -> None:
         async with unit() as uow:
             await an_agent(uow)
             uow.publish(Event(channel="c", type="first.happened"))
-            uow.publish(Event(channel="c", type="second.happened"))
-            assert bus.published == []
-        assert [event.type for event in bus.published] == ["first.happened", "second.happened"]
+            uow.publish(Event(channel="d", type="second.happened"))
+        async with unit(readonly=True) as uow:
+            waiting = await uow.outbox.after(0, limit=9)
+        assert [each.channel for each in waiting] == ["c", "d"]
+        assert [json.loads(each.body)["type"] for each in waiting] == [
+            "first.happened", "second.happened",
+        ]  # fmt: skip
+        assert waiting[0].id < waiting[1].id
 
-    async def test_an_error_stores_and_tells_nothing(self, unit, bus) -> None:
+    async def test_an_error_stores_no_event(self, unit) -> None:
+        woken: list[str] = []
+
+        async def wake() -> None:
+            woken.append("relay")
+
         async def fail_half_way() -> None:
-            async with unit() as uow:
+            async with unit(wake_relay=wake) as uow:
                 await an_agent(uow)
                 uow.publish(Event(channel="c", type="agent.made"))
                 raise RuntimeError
@@ -113,7 +110,38 @@ class TestUnitOfWork:
             await fail_half_way()
         async with unit(readonly=True) as uow:
             assert await uow.agents.find("ada") is None
-        assert bus.published == []
+            assert await uow.outbox.after(0, limit=9) == []
+        assert woken == []
+
+    async def test_the_relay_is_woken_first_and_then_the_hooks_follow_in_order(self, unit) -> None:
+        happened: list[str] = []
+
+        async def seen_from_outside(name: str) -> None:
+            async with unit(readonly=True) as uow:
+                happened.append(f"{name}: {(await uow.agents.find('ada')) is not None}")
+
+        async def fail() -> None:
+            await seen_from_outside("failing")
+            raise ConnectionError
+
+        wake = partial(seen_from_outside, "relay")
+        async with unit(wake_relay=wake) as uow:
+            await an_agent(uow)
+            uow.after_commit(fail)
+            uow.publish(Event(channel="c", type="agent.made"))
+            uow.after_commit(partial(seen_from_outside, "last"))
+            assert happened == []
+        assert happened == ["relay: True", "failing: True", "last: True"]
+
+    async def test_without_events_nobody_is_woken(self, unit) -> None:
+        woken: list[str] = []
+
+        async def wake() -> None:
+            woken.append("relay")
+
+        async with unit(wake_relay=wake) as uow:
+            await an_agent(uow)
+        assert woken == []
 
     async def test_a_failing_hook_does_not_undo_the_commit(self, unit) -> None:
         async def fail() -> None:

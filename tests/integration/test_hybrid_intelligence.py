@@ -34,7 +34,7 @@ from mission_control.memory_servers.hybrid.fusion import fused
 from mission_control.memory_servers.hybrid.indexing import index_calls
 from mission_control.memory_servers.hybrid.items import GivenConversation, GivenTurn, Hits
 from mission_control.memory_servers.hybrid.service import HybridIntelligence
-from mission_control.memory_servers.units import NoListeners, UnitsOfWork
+from mission_control.memory_servers.units import UnitsOfWork
 
 START = datetime(2026, 11, 1, 9, tzinfo=UTC)
 
@@ -42,7 +42,7 @@ START = datetime(2026, 11, 1, 9, tzinfo=UTC)
 @pytest.fixture
 async def units(database_url: str) -> AsyncGenerator[UnitsOfWork]:
     engine: AsyncEngine = create_engine(database_url)
-    yield partial(UnitOfWork, create_sessions(engine), NoListeners())
+    yield partial(UnitOfWork, create_sessions(engine))
     await engine.dispose()
 
 

@@ -9,11 +9,11 @@ import pytest
 
 from mission_control.api.evaluate.work import EvaluationWork
 from mission_control.api.jobs.job_run import directory_of
-from mission_control.api.jobs.lease_owners import this_host
 from mission_control.api.jobs.sweeper import sweep
 from mission_control.api.jobs.work import run_job
 from mission_control.api.optimize.work import OptimizationWork
 from mission_control.api.resources import Resources
+from mission_control.core.lease_owners import this_host
 from mission_control.core.words import JobStatus, Verdict
 from tests.builders import a_playbook
 from tests.integration.conftest import RunJob

@@ -27,7 +27,6 @@ from mission_control.data.unit_of_work import UnitOfWork
 from mission_control.integrations.memory.configuration import load_configuration
 from mission_control.integrations.memory_manager import MemoryManager
 from mission_control.integrations.vapi_client import VAPIClient
-from mission_control.memory_servers.units import NoListeners
 from tests.builders import a_playbook, an_agent
 from tests.integration.conftest import RunJob
 from tests.vapi_world import vapi_world
@@ -271,20 +270,20 @@ async def test_a_context_is_saved_versioned_exported_and_reset(
 async def test_contexts_on_both_databases(database_url: str) -> None:
     engine = create_engine(database_url)
     sessions = create_sessions(engine)
-    async with UnitOfWork(sessions, NoListeners()) as uow:
+    async with UnitOfWork(sessions) as uow:
         await an_agent(uow)
         await uow.agent_contexts.add("ada", settings={"tiers": [1]}, note="")
         await uow.flush()
         second = await uow.agent_contexts.add("ada", settings=None, note="Reset")
         assert second.number == 2
-    async with UnitOfWork(sessions, NoListeners()) as uow:
+    async with UnitOfWork(sessions) as uow:
         latest = await uow.agent_contexts.latest("ada")
         assert latest is not None
         assert (latest.number, latest.settings) == (2, None)
         page = await uow.agent_contexts.page("ada", limit=1, cursor=None)
         assert page.next_cursor is not None
         await uow.agents.delete(await uow.agents.get("ada"))
-    async with UnitOfWork(sessions, NoListeners()) as uow:
+    async with UnitOfWork(sessions) as uow:
         assert await uow.agent_contexts.latest("ada") is None  # gone with its agent
     await engine.dispose()
 

@@ -22,14 +22,13 @@ from mission_control.api.queue import celery_app, hints
 from mission_control.api.realtime import Hub
 from mission_control.api.resources import Resources
 from mission_control.core.clock import utc_now
-from mission_control.core.events import Event
 from mission_control.core.settings import Settings
 from mission_control.core.tasks import end
 from mission_control.data.event_streams import EventStreams, open_redis
 from mission_control.data.unit_of_work import UnitOfWork
 from mission_control.integrations.errors import SuperOptiXError
 from mission_control_protocol import Compiled, Progressed, Usage
-from tests.builders import a_playbook
+from tests.builders import a_playbook, a_waiting_event
 from tests.integration.conftest import RunJob
 
 TOGETHER = 6
@@ -259,7 +258,7 @@ class _SecondAnswerIsNewer(EventStreams):
             self._first_has_answer.set()
             return newest
         await self._first_has_answer.wait()
-        await self.publish([Event(channel=channel, type="test.happened")])
+        await self.append([a_waiting_event(channel)])
         return await super().last_id(channel)
 
 

@@ -32,7 +32,6 @@ from mission_control.memory_servers.hybrid.server import build_hybrid_server
 from mission_control.memory_servers.temporal.items import MemoryItem
 from mission_control.memory_servers.temporal.server import build_temporal_server
 from mission_control.memory_servers.temporal.service import TemporalMemory
-from mission_control.memory_servers.units import NoListeners
 
 DAY = timedelta(days=1)
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -46,7 +45,7 @@ def day(number: float) -> str:
 async def opened(url: str) -> AsyncGenerator[TemporalMemory]:
     engine = create_engine(url)
     try:
-        yield TemporalMemory(partial(UnitOfWork, create_sessions(engine), NoListeners()))
+        yield TemporalMemory(partial(UnitOfWork, create_sessions(engine)))
     finally:
         await engine.dispose()
 

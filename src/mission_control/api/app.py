@@ -58,11 +58,12 @@ def create_app(resources: Resources | None = None) -> FastAPI:
         app.state.hub = Hub(held.streams)
         app.state.message_batch = MessageBatch(held)
         reading = asyncio.ensure_future(app.state.hub.run())
+        relaying = asyncio.ensure_future(held.relay.run())
         warming = asyncio.ensure_future(_warm_up(held))
         try:
             yield
         finally:
-            await end(reading, warming)
+            await end(reading, relaying, warming)
             if resources is None:
                 await held.aclose()
 

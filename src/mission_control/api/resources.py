@@ -2,16 +2,17 @@
 
 import os
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from mission_control.core.encryption import Vault
-from mission_control.core.events import EventBus
 from mission_control.core.settings import Settings, get_settings
 from mission_control.data.engine import create_engine, create_sessions
 from mission_control.data.event_streams import EventStreams, open_redis
+from mission_control.data.outbox_relay import OutboxRelay
 from mission_control.data.unit_of_work import UnitOfWork
 from mission_control.integrations.close_client import CloseClient, open_close
 from mission_control.integrations.memory.configuration import load_configuration
@@ -31,7 +32,7 @@ class Resources:
     sessions: "async_sessionmaker[AsyncSession]"
     redis: Redis
     streams: EventStreams
-    bus: EventBus
+    relay: OutboxRelay
     superoptix: SuperOptiXClient
     vapi: VAPIClient
     close: CloseClient
@@ -40,7 +41,7 @@ class Resources:
     vault: Vault
 
     def unit_of_work(self, *, readonly: bool = False) -> UnitOfWork:
-        return UnitOfWork(self.sessions, self.bus, readonly=readonly)
+        return UnitOfWork(self.sessions, wake_relay=self.streams.wake_relay, readonly=readonly)
 
     async def aclose(self) -> None:
         await self.superoptix.aclose()
@@ -64,7 +65,7 @@ def build_resources(settings: Settings) -> Resources:
         sessions=sessions,
         redis=redis,
         streams=streams,
-        bus=streams,
+        relay=OutboxRelay(partial(UnitOfWork, sessions), streams, redis),
         superoptix=open_superoptix(settings),
         vapi=open_vapi(settings.vapi_url, settings.vapi_key),
         close=open_close(settings.close_url, settings.close_key),
@@ -75,12 +76,12 @@ def build_resources(settings: Settings) -> Resources:
 
 
 def _open_memory(
-    settings: Settings, sessions: "async_sessionmaker[AsyncSession]", bus: EventBus
+    settings: Settings, sessions: "async_sessionmaker[AsyncSession]", streams: EventStreams
 ) -> MemoryManager:
     """Nothing is connected yet: that loads the MCP SDK, which takes the better part of a second."""
 
     def unit_of_work(*, readonly: bool = False) -> UnitOfWork:
-        return UnitOfWork(sessions, bus, readonly=readonly)
+        return UnitOfWork(sessions, wake_relay=streams.wake_relay, readonly=readonly)
 
     def temporal() -> "MCPServer":
         from mission_control.memory_servers.temporal.server import build_temporal_server  # noqa: PLC0415

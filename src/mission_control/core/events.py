@@ -1,7 +1,7 @@
 """The envelope every live event travels in."""
 
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -13,8 +13,8 @@ SYSTEM_CHANNEL = "system"
 class Event(BaseModel):
     """Something that has happened, named `<noun>.<past participle>`.
 
-    `channel` says which stream it belongs to (`optimize:remus`, `system`). The id is given by the
-    stream when it is written.
+    `channel` says which stream it belongs to (`optimize:remus`, `system`). It gets its id in the
+    outbox, when the transaction that it tells of is committed.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -25,11 +25,3 @@ class Event(BaseModel):
     job_id: str | None = None
     at: datetime = Field(default_factory=utc_now)
     data: dict[str, Any] = Field(default_factory=dict)
-
-
-class EventBus(Protocol):
-    """Where events go once their transaction is stored."""
-
-    async def publish(self, events: list[Event]) -> None:
-        """Append in order. May fail without undoing what is stored."""
-        ...

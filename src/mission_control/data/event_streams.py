@@ -1,6 +1,8 @@
 """Redis Streams that live events travel on: one stream per channel, replayable by id."""
 
 import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -10,13 +12,14 @@ from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from mission_control.core.events import Event
-
 STREAM_LENGTH = 5_000
 STREAM_LIFE_SECONDS = 7 * 24 * 3600
 FIRST_ID = "0-0"
-# Long enough for a restart of Redis; the work that publishes must not hang with one that hangs.
-PUBLISH_SECONDS = 20.0
+WAKE_CHANNEL = "mission-control:outbox"
+# The relay looks by itself soon after; whoever has committed must not hang with a Redis that hangs.
+WAKE_SECONDS = 0.5
+# What a stream answers that is given an id again, or one that it has passed.
+REPEATED = "equal or smaller than the target stream top item"
 # A read that was answered by nobody: the connection is dead, though nobody has closed it.
 SILENCE_SECONDS = 30.0
 
@@ -26,6 +29,15 @@ class StoredEvent:
     """An event as the stream holds it: its id, and the envelope as JSON without it."""
 
     id: str
+    body: str
+
+
+@dataclass(frozen=True)
+class WaitingEvent:
+    """An event on its way to the stream of its channel, where `<id>-0` becomes its id."""
+
+    id: int
+    channel: str
     body: str
 
 
@@ -50,25 +62,48 @@ def open_redis(url: str) -> "Redis":
 
 
 class EventStreams:
-    """Writes and reads the streams. Implements `core.events.EventBus`."""
+    """Writes and reads the streams, and wakes who writes them."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
-    async def publish(self, events: list[Event]) -> None:
-        async with asyncio.timeout(PUBLISH_SECONDS):
-            await self._append(events)
+    async def append(self, events: Sequence[WaitingEvent]) -> None:
+        """Append all of them in order, or none. What a stream has already, it does not take again.
 
-    async def _append(self, events: list[Event]) -> None:
-        for channel in dict.fromkeys(event.channel for event in events):
-            key = stream_key(channel)
-            async with self._redis.pipeline(transaction=True) as pipeline:
-                for event in events:
-                    if event.channel == channel:
-                        body = event.model_dump_json(exclude={"channel"})
-                        pipeline.xadd(key, {"body": body}, maxlen=STREAM_LENGTH, approximate=True)
-                pipeline.expire(key, STREAM_LIFE_SECONDS)
-                await pipeline.execute()
+        So it is safe to repeat, also when it is not known whether it happened. Within a channel,
+        ids must rise from one call to the next.
+        """
+        async with self._redis.pipeline(transaction=True) as pipeline:
+            for event in events:
+                pipeline.xadd(
+                    stream_key(event.channel), {"body": event.body}, id=f"{event.id}-0",
+                    maxlen=STREAM_LENGTH, approximate=True,
+                )  # fmt: skip
+            for channel in {event.channel for event in events}:
+                pipeline.expire(stream_key(channel), STREAM_LIFE_SECONDS)
+            answers = await pipeline.execute(raise_on_error=False)
+        for answer in answers:
+            if isinstance(answer, Exception) and REPEATED not in str(answer):
+                raise answer
+
+    async def wake_relay(self) -> None:
+        """Say that there is something to publish. It may get lost: the relay looks by itself too."""
+        async with asyncio.timeout(WAKE_SECONDS):
+            await self._redis.publish(WAKE_CHANNEL, "")  # pyright: ignore[reportUnknownMemberType]
+
+    @asynccontextmanager
+    async def wake_ups(self) -> AsyncGenerator[Callable[[float], Awaitable[None]]]:
+        """Gives a function that waits, at most so many seconds, until somebody has something."""
+        pubsub: Any = self._redis.pubsub(ignore_subscribe_messages=True)  # pyright: ignore[reportUnknownMemberType]
+        async with pubsub as listener:
+            await listener.subscribe(WAKE_CHANNEL)
+
+            async def woken(seconds: float) -> None:
+                message = await listener.get_message(timeout=seconds)
+                while message is not None:  # one look serves all who have called meanwhile
+                    message = await listener.get_message(timeout=0)
+
+            yield woken
 
     async def ping(self) -> None:
         """Raise unless the server answers."""

@@ -10,7 +10,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from mission_control.core.errors import ConflictError, NotReadyError
-from mission_control.core.events import Event, EventBus
+from mission_control.core.events import Event
 from mission_control.data.agent_contexts import AgentContextRepository
 from mission_control.data.agents import AgentRepository
 from mission_control.data.calls import CallRepository
@@ -24,6 +24,7 @@ from mission_control.data.jobs import JobRepository
 from mission_control.data.leads import LeadRepository
 from mission_control.data.memories import MemoryRepository
 from mission_control.data.optimizations import OptimizationRepository
+from mission_control.data.outbox import Outbox
 from mission_control.data.pending_transcripts import PendingTranscriptRepository
 from mission_control.data.sync_states import SyncStateRepository
 from mission_control.data.system_logs import SystemLogRepository
@@ -62,6 +63,7 @@ class UnitOfWork:
     `readonly=True` takes no write lock on SQLite and never commits.
     """
 
+    outbox: Outbox
     agents: AgentRepository
     jobs: JobRepository
     evaluations: EvaluationRepository
@@ -82,12 +84,12 @@ class UnitOfWork:
     def __init__(
         self,
         sessions: "async_sessionmaker[AsyncSession]",
-        bus: EventBus,
         *,
+        wake_relay: AfterCommit | None = None,
         readonly: bool = False,
     ) -> None:
         self._sessions = sessions
-        self._bus = bus
+        self._wake_relay = wake_relay
         self._readonly = readonly
 
     async def __aenter__(self) -> Self:
@@ -96,6 +98,7 @@ class UnitOfWork:
             await self._begin_reading()
         self._events: list[Event] = []
         self._after_commit: list[AfterCommit] = []
+        self.outbox = Outbox(self._session)
         self.agents = AgentRepository(self._session)
         self.jobs = JobRepository(self._session)
         self.evaluations = EvaluationRepository(self._session)
@@ -150,7 +153,7 @@ class UnitOfWork:
             ) from exc
 
     def publish(self, event: Event) -> None:
-        """Tell the consoles, once and only if this transaction is stored."""
+        """Store an event with this transaction: once, and only if all of it is stored."""
         self._events.append(event)
 
     def after_commit(self, hook: AfterCommit) -> None:
@@ -159,19 +162,18 @@ class UnitOfWork:
 
     async def _commit(self) -> None:
         await self.flush()
+        if self._events:
+            await self.outbox.add(self._events)
         await self._session.commit()
 
     async def _run_after_commit(self) -> None:
         hooks = [*self._after_commit]
-        if self._events:
-            hooks.insert(0, self._publish)
+        if self._events and self._wake_relay is not None:
+            hooks.insert(0, self._wake_relay)
         for hook in hooks:
             try:
                 await hook()
             except Exception:
-                # The work is stored; the sweeper starts what this hook would have started, and a
-                # console that reconnects reads the state from the database.
+                # The work is stored, and so are its events: the sweeper starts what this hook would
+                # have started, and the relay looks into the outbox by itself.
                 log.exception("after_commit_failed")
-
-    async def _publish(self) -> None:
-        await self._bus.publish(self._events)

@@ -16,7 +16,7 @@ from mission_control.data.unit_of_work import DatabaseUnavailableError, UnitOfWo
 from mission_control.memory_servers.hybrid.embedding import open_embedder
 from mission_control.memory_servers.hybrid.server import build_hybrid_server
 from mission_control.memory_servers.temporal.server import build_temporal_server
-from mission_control.memory_servers.units import NoListeners, UnitsOfWork
+from mission_control.memory_servers.units import UnitsOfWork
 
 if TYPE_CHECKING:
     from mcp.server import MCPServer
@@ -46,7 +46,7 @@ async def open_units(settings: Settings) -> AsyncGenerator[UnitsOfWork]:
     """Transactions over the configured database, with no console to tell of them."""
     engine = create_engine(settings.database)
     try:
-        yield partial(UnitOfWork, create_sessions(engine), NoListeners())
+        yield partial(UnitOfWork, create_sessions(engine))
     finally:
         await engine.dispose()
 

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import structlog
 
-from mission_control.api.jobs.lease_owners import is_dead_here
 from mission_control.api.queue import enqueue, hints
 from mission_control.api.resources import Resources
 from mission_control.core.clock import utc_now
+from mission_control.core.lease_owners import is_dead_here
 
 log = structlog.get_logger(__name__)
 

@@ -13,4 +13,6 @@ def sweep() -> None:
 
 
 async def _sweep() -> None:
-    await sweeper.sweep(await open_resources())
+    resources = await open_resources()
+    await sweeper.sweep(resources)
+    await resources.relay.run_once()  # where no API runs, nobody else does it

@@ -9,11 +9,11 @@ import structlog
 
 from mission_control.api.jobs.errors import JobCancelledError, JobGaveUpError, LeaseLostError
 from mission_control.api.jobs.job_run import LEASE, JobRun, Work
-from mission_control.api.jobs.lease_owners import is_dead_here, this_process
 from mission_control.api.queue import enqueue
 from mission_control.api.resources import Resources
 from mission_control.core.clock import utc_now
 from mission_control.core.errors import MissionControlError
+from mission_control.core.lease_owners import is_dead_here, this_process
 from mission_control.core.tasks import end
 from mission_control.core.words import JobStatus
 from mission_control.data.jobs import Job
