@@ -7,10 +7,9 @@ import pytest
 
 from mission_control.core import playbook as playbooks
 from mission_control.core.playbook import PlaybookInvalidError
+from mission_control.integrations.vapi.drafts import MOST_DRAFTS, drafts
 from mission_control.integrations.vapi.playbook import (
-    MOST_DRAFTS,
     NothingToImportError,
-    drafts,
     keeps_calls_private,
     left_at_vapi,
     playbook_of_assistant,
@@ -186,7 +185,7 @@ class TestDrafts:
             assistantOverrides={"variableValues": {"companyName": "Acme Trucking LLC", "x": "12"}},
         )
         [draft] = drafts([call])
-        assert draft["input"]["caller_says"] == "It's [name], [e-mail], [number], ok Díaz?"
+        assert draft["input"]["caller_says"] == "It's [name], [e-mail], [number], ok [name]?"
         assert draft["expected_output"]["reply"] == (
             "Thanks, [name]. I have [number] and [name]. 12 trucks in 2026."
         )

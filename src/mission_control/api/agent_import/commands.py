@@ -4,6 +4,7 @@ import structlog
 
 from mission_control.api.agents.registration import refuse_linked, store_new
 from mission_control.api.agents.schemas import AgentDetail
+from mission_control.api.leads.contact_names import contact_names
 from mission_control.api.resources import Resources
 from mission_control.core import playbook as playbooks
 from mission_control.core.words import AgentType
@@ -28,7 +29,9 @@ async def import_assistant(resources: Resources, assistant_id: str) -> AgentDeta
         await refuse_linked(uow, assistant_id)
     assistant = await resources.vapi.get_assistant(assistant_id)
     calls, warnings = await _last_calls(resources.vapi, assistant)
-    read = playbooks.read_playbook(playbook_of_assistant(assistant, calls))
+    async with resources.unit_of_work(readonly=True) as uow:
+        known = await contact_names(uow, calls)
+    read = playbooks.read_playbook(playbook_of_assistant(assistant, calls, known_names=known))
     # As it will be read from now on: what would be too large then is refused now.
     playbook = playbooks.read_stored(playbooks.canonical_yaml(read.data))
     if playbook.scenarios == [] and not warnings:

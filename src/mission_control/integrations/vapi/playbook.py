@@ -1,9 +1,6 @@
 """An assistant of Vapi, and what was said in its calls, as a SuperSpec playbook."""
 
-import re
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
-from itertools import groupby, pairwise
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from pydantic import JsonValue
@@ -12,18 +9,13 @@ from mission_control.core.errors import NotAcceptableError
 from mission_control.core.playbook import agent_slug
 from mission_control.core.storable import storable_text
 from mission_control.integrations.vapi.assistant import AssistantSummary, JsonObject
-from mission_control.integrations.vapi.call import VapiCall
+from mission_control.integrations.vapi.drafts import HEARD, SAID, drafts
 from mission_control.integrations.vapi.prompt_slots import (
     live_first_message,
     live_prompt,
     other_system_messages,
 )
-from mission_control.integrations.vapi.turns import Turn
 
-HEARD, SAID = "caller_says", "reply"
-MOST_DRAFTS, MOST_PER_CALL = 24, 3
-FEWEST_WORDS = 3  # "Yes." and "Hello?" tell nothing of an agent
-LONGEST_EXCHANGE = 2_000  # characters; who talks longer was not answered by one reply
 LONGEST_NAME = 120
 
 # What SuperSpec takes for a provider; whatever else is reached through a gateway.
@@ -33,10 +25,6 @@ SUPERSPEC_PROVIDERS = frozenset({
 SUPERSPEC_NAMES = {
     "deep-seek": "deepseek", "anthropic-bedrock": "anthropic", "azure-openai": "azure"
 }  # fmt: skip
-
-E_MAIL = re.compile(r"[\w.+'-]+@[\w-]+(\.[\w-]+)+")
-PHONE_NUMBER = re.compile(r"(?<![\w.])\+?\(?\d(?:[\s().-]*\d){6,14}(?!\w)")
-NAME_OF_SOMEBODY = re.compile(r"name", re.IGNORECASE)
 
 
 class NothingToImportError(NotAcceptableError):
@@ -76,11 +64,15 @@ def keeps_calls_private(assistant: JsonObject) -> bool:
 
 
 def playbook_of_assistant(
-    assistant: JsonObject, calls: Iterable[JsonObject] = ()
+    assistant: JsonObject,
+    calls: Iterable[JsonObject] = (),
+    *,
+    known_names: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, Any]:
     """A playbook with the assistant's prompt, byte for byte, and drafts of scenarios from `calls`.
 
-    No secret of the assistant gets into it, and no number, e-mail address or name of who called.
+    No secret of the assistant gets into it, and nothing personal of who called. `known_names`: by
+    the call's id, what others know of who it was with.
 
     Raises:
         NothingToImportError: It has no prompt.
@@ -103,7 +95,7 @@ def playbook_of_assistant(
         "agentflow": [{"name": "answer", "type": "Generate", "task": "answer_turn"}],
         "dspy": {"module": "predict", "adapter": {"mode": "manual", "type": "chat"}},
         "prompt": live_prompt(assistant),
-        "feature_specifications": {"scenarios": list(drafts(calls))},
+        "feature_specifications": {"scenarios": list(drafts(calls, known_names))},
     }  # fmt: skip
     first_message = live_first_message(assistant)
     if first_message is not None and first_message.strip():
@@ -151,88 +143,6 @@ def left_at_vapi(assistant: JsonObject) -> list[str]:
             "settings answers instead."
         )
     return told
-
-
-# ---------------------------------------------------------------- drafts of scenarios
-
-
-def drafts(calls: Iterable[JsonObject]) -> Iterator[dict[str, Any]]:
-    """Scenarios from what was said: to be reviewed, since a reply that was given may be wrong."""
-    heard: set[str] = set()
-    numbers: dict[str, int] = {}
-    for raw in calls:
-        call = VapiCall.of(raw)
-        names = _names_in(raw)
-        exchanges = [
-            (_scrubbed(one, names), _scrubbed(two, names)) for one, two in _exchanges(call)
-        ]
-        new = [each for each in exchanges if each[0].casefold() not in heard][:MOST_PER_CALL]
-        for caller_says, reply in new:
-            if len(heard) == MOST_DRAFTS:
-                return
-            heard.add(caller_says.casefold())
-            day = _day(call.started_at or call.created_at)
-            numbers[day] = numbers.get(day, 0) + 1
-            yield _draft(f"call_{day}_{numbers[day]:02}", caller_says, reply)
-
-
-def _draft(name: str, caller_says: str, reply: str) -> dict[str, Any]:
-    return {
-        "name": name,
-        "description": (
-            "From a call, not reviewed: is this the reply that the agent should give? Correct it, "
-            "add checks, and take `draft` away."
-        ),
-        "tags": ["draft"],
-        "draft": True,
-        "input": {HEARD: caller_says},
-        "expected_output": {SAID: reply},
-    }
-
-
-def _exchanges(call: VapiCall) -> Iterator[tuple[str, str]]:
-    """What the caller said, and what the agent answered; either may have come in pieces."""
-    said = [turn for turn in call.turns if turn.speaker != "tool"]
-    pieces = [
-        (speaker, " ".join(turn.text.strip() for turn in turns))
-        for speaker, turns in groupby(said, key=_speaker)
-    ]
-    for (speaker, text), (_, reply) in pairwise(pieces):
-        tells_something = len(text.split()) >= FEWEST_WORDS and reply.strip()
-        is_short = len(text) + len(reply) <= LONGEST_EXCHANGE
-        if speaker == "caller" and tells_something and is_short:
-            yield text, reply
-
-
-def _speaker(turn: Turn) -> str:
-    return turn.speaker
-
-
-def _day(at: datetime | None) -> str:
-    return "undated" if at is None else f"{at:%Y%m%d}"
-
-
-# ---------------------------------------------------------------- personal data
-
-
-def _names_in(raw: JsonObject) -> list[str]:
-    """Names of the caller, whole and in parts, longest first."""
-    customer, overrides = _object(raw, "customer"), _object(raw, "assistantOverrides")
-    variables = _object(overrides, "variableValues")
-    given = [customer.get("name")]
-    given += [value for key, value in variables.items() if NAME_OF_SOMEBODY.search(key)]
-    whole = [one.strip() for one in given if isinstance(one, str)]
-    parts = [part.strip(".,") for one in whole for part in one.split()]
-    return sorted({one for one in (*whole, *parts) if len(one) > 1}, key=len, reverse=True)
-
-
-def _scrubbed(text: str, names: Sequence[str]) -> str:
-    text = E_MAIL.sub("[e-mail]", text)
-    text = PHONE_NUMBER.sub("[number]", text)
-    if names:
-        either = "|".join(re.escape(name) for name in names)
-        text = re.sub(rf"(?<!\w)(?:{either})(?!\w)", "[name]", text, flags=re.IGNORECASE)
-    return text
 
 
 # ---------------------------------------------------------------- parts
