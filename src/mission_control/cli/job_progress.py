@@ -1,7 +1,7 @@
 """Follows a job to its end: quietly, with a live display, or line by line where there is no terminal."""
 
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager
 from typing import Any, Literal, Protocol
 
@@ -44,33 +44,56 @@ def follow(session: Session, job: JobRead, *, watch: bool, quiet: bool = False) 
     if watch:
         ended = _watch(session, job)
     else:
-        with _waiting(session.screen, job, quiet=quiet):
-            ended = session.client.wait_for_job(job.id)
+        with _waiting(session.screen, job, quiet=quiet) as say_how_it_waits:
+            ended = session.client.wait_for_job(job.id, on_progress=say_how_it_waits)
     session.left_behind = None
     return ended
 
 
 @contextmanager
-def _waiting(screen: Screen, job: JobRead, *, quiet: bool) -> Generator[None]:
+def _waiting(screen: Screen, job: JobRead, *, quiet: bool) -> Generator[Callable[[JobRead], None]]:
     told = f"{job.kind} {job.agent_id}: job {job.id}"
     if screen.err.is_terminal:
-        with screen.err.status(Text(told)):
-            yield
+        with screen.err.status(Text(told)) as status:
+            yield lambda now: status.update(Text(f"{told}. {how_it_waits(now)}".rstrip(". ")))
         return
     if not quiet:
         screen.note(told)
-    yield
+    yield _say_once(lambda line: None if quiet else screen.note(line, ""))
+
+
+def how_it_waits(job: JobRead) -> str:
+    """Its place in the queue and what it waits for; empty for what starts at once, or does not wait."""
+    if job.waiting is None or job.waiting.waits_for == "start":
+        return ""
+    return job.waiting.detail
+
+
+def _say_once(say: Callable[[str], None]) -> Callable[[JobRead], None]:
+    """Says how a job waits, each time that changes."""
+    last = ""
+
+    def look(job: JobRead) -> None:
+        nonlocal last
+        if (now := how_it_waits(job)) and now != last:
+            say(now)
+        last = now
+
+    return look
 
 
 def _watch(session: Session, job: JobRead) -> JobRead:
     kind: Literal["optimize", "evaluate"] = "optimize" if job.kind == "optimize" else "evaluate"
     view: View = OptimizationView(job) if kind == "optimize" else EvaluationView(job)
     stream = session.client.watch(kind, job.agent_id or "")
+    say_how_it_waits = _say_once(lambda line: session.screen.note(line, ""))
     with closing(stream), _display(session.screen, view) as show:
         for message in stream:
             show(message)
             if message["type"] in LOOKS:
-                if session.client.jobs.get(job.id).status.is_over:
+                now = session.client.jobs.get(job.id)
+                say_how_it_waits(now)
+                if now.status.is_over:
                     break
             elif _ends(message, job):
                 break

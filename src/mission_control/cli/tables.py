@@ -116,10 +116,16 @@ def jobs(page: JobPage) -> RenderableType:
     made = table("job", "kind", "agent", "status", "asked", "ended")
     for job in page.items:
         made.add_row(
-            str(job.id), job.kind, job.agent_id or NOT_MEASURED, state(job.status),
+            str(job.id), job.kind, job.agent_id or NOT_MEASURED, _status(job),
             moment(job.created_at), moment(job.finished_at),
         )  # fmt: skip
     return made
+
+
+def _status(job: JobRead) -> Text:
+    """A job that waits also says at which place."""
+    place = f" {job.waiting.place}." if job.waiting else ""
+    return Text.assemble(state(job.status), place)
 
 
 def job(found: JobRead) -> RenderableType:
@@ -128,6 +134,7 @@ def job(found: JobRead) -> RenderableType:
         ("kind", found.kind),
         ("agent", found.agent_id or NOT_MEASURED),
         ("status", state(found.status)),
+        *([("waits", found.waiting.detail)] if found.waiting else []),
         ("progress", _progress(found.progress)),
         ("asked", moment(found.created_at)),
         ("started", moment(found.started_at)),

@@ -77,6 +77,11 @@ class JobRepository:
         statement = select(Job).where(Job.agent_id == agent_id, Job.status.in_(OPEN_STATUSES))
         return (await self._session.scalars(statement)).all()
 
+    async def open(self) -> Sequence[Job]:
+        """Every job that waits or runs, in the order in which they were asked for."""
+        statement = select(Job).where(Job.status.in_(OPEN_STATUSES))
+        return (await self._session.scalars(statement.order_by(Job.created_at, Job.id))).all()
+
     async def page(
         self,
         *,

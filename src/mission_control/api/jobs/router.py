@@ -16,7 +16,7 @@ from mission_control.api.problems import refusals
 from mission_control.core.errors import NotFoundError
 from mission_control.core.words import JobKind, JobStatus
 from mission_control.data.jobs import Job
-from mission_control.data.pages import CursorError, Page
+from mission_control.data.pages import CursorError
 
 
 def get_work_of(connection: HTTPConnection) -> Callable[[Job], Work]:
@@ -29,27 +29,25 @@ router = APIRouter(prefix="/api/jobs", tags=["jobs"])
 JobId = Annotated[UUID, Path(description="Id of the job, as `202` answers and `Location` give it.")]
 
 
-@router.get(
-    "", response_model=JobPage, summary="List jobs, newest first", responses=refusals(CursorError)
-)
+@router.get("", summary="List jobs, newest first", responses=refusals(CursorError))
 async def list_jobs(
     uow: ReadOnlyUow,
+    held: Held,
     limit: Limit = 50,
     cursor: CursorQuery = None,
     agent_id: OfAgent = None,
     kind: Annotated[JobKind | None, Query()] = None,
     status: Annotated[JobStatus | None, Query()] = None,
-) -> Page[Job]:
+) -> JobPage:
     return await queries.list_jobs(
-        uow, limit=limit, cursor=cursor, agent_id=agent_id, kind=kind, status=status
+        uow, held.redis, limit=limit, cursor=cursor, agent_id=agent_id, kind=kind, status=status
     )
 
 
-@router.get(
-    "/{job_id}", response_model=JobRead, summary="Show a job", responses=refusals(NotFoundError)
-)
-async def get_job(uow: ReadOnlyUow, job_id: JobId) -> Job:
-    return await uow.jobs.get(job_id)
+@router.get("/{job_id}", summary="Show a job", responses=refusals(NotFoundError))
+async def get_job(uow: ReadOnlyUow, held: Held, job_id: JobId) -> JobRead:
+    """One that waits says its place in the queue, and for what."""
+    return await queries.show_job(uow, held.redis, job_id)
 
 
 @router.post(

@@ -1,12 +1,12 @@
 """Wire shapes of jobs."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
-from mission_control.core.words import JobKind, JobStatus
+from mission_control.core.words import JobKind, JobStatus, Queue
 
 
 class ErrorRead(BaseModel):
@@ -20,6 +20,20 @@ class ErrorRead(BaseModel):
         description="Fields that somebody else changed; left out where that is not the reason.",
         examples=[["system"]],
         exclude_if=lambda changed: changed is None,
+    )
+
+
+class WaitingRead(BaseModel):
+    """How a job waits: its place in the queue (1: the next), and for what."""
+
+    queue: Queue
+    place: int = Field(ge=1)
+    waits_for: Literal["worker", "slot", "start", "redis"] = Field(
+        description="`slot`: all workers of the queue are busy; `worker`: none serves it; `start`: a "
+        "slot is free; `redis`: it does not answer."
+    )
+    detail: str = Field(
+        examples=["Number 2 in the queue engine. All 2 slots are taken by optimize remus, sync."]
     )
 
 
@@ -39,6 +53,10 @@ class JobRead(BaseModel):
     kind: JobKind
     agent_id: str | None
     status: JobStatus
+    waiting: WaitingRead | None = Field(
+        default=None,
+        description="Null when it does not wait, and in a `202`, where that is not known yet.",
+    )
     progress: dict[str, Any] = Field(examples=[{"phase": "searching", "trials": 4}])
     error: ErrorRead | None
     created_at: datetime

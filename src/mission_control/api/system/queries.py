@@ -6,7 +6,14 @@ from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 
 from mission_control.api.resources import Resources
-from mission_control.api.system.schemas import Component, ComponentState, Readiness, SystemStatus
+from mission_control.api.system.queues import read_queues
+from mission_control.api.system.schemas import (
+    Component,
+    ComponentState,
+    QueueRead,
+    Readiness,
+    SystemStatus,
+)
 from mission_control.core.errors import MissionControlError
 from mission_control.core.part_states import running_state
 from mission_control.data.heartbeats import living
@@ -20,23 +27,24 @@ Probe = Callable[[Resources], Awaitable[str]]
 async def status(resources: Resources) -> SystemStatus:
     settings = resources.settings
     memory = asyncio.ensure_future(_memory(resources))
+    waiting = asyncio.ensure_future(_queues(resources))
     components = await asyncio.gather(
         _ask("database", _database, resources),
         _ask("redis", _redis, resources),
-        _ask("workers", _workers, resources, failing="degraded"),
         _ask("scheduler", _scheduler, resources, failing="degraded"),
         _ask("engine", _engine, resources, failing="degraded"),
         _ask("model", _model, resources, stand_in=settings.model_is_stand_in, failing="degraded"),
         _ask("vapi", _vapi, resources, stand_in=settings.vapi_is_stand_in, failing="degraded"),
         _ask("close", _close, resources, stand_in=settings.close_is_stand_in, failing="degraded"),
     )
-    components += [*_processes(resources), *await memory]
+    queues, of_queues = await waiting
+    components += [*of_queues, *_processes(resources), *await memory]
     states = {component.state for component in components}
     worst: ComponentState = (
         "down" if "down" in states else "degraded" if "degraded" in states else "ok"
     )
     return SystemStatus(
-        state=worst, version=version("mission-control"), components=list(components)
+        state=worst, version=version("mission-control"), components=list(components), queues=queues
     )
 
 
@@ -83,10 +91,13 @@ async def _redis(resources: Resources) -> str:
     return "embedded" if resources.settings.redis_is_embedded else "answers"
 
 
-async def _workers(resources: Resources) -> str:
-    if not any(each.part == "worker" for each in await living(resources.redis)):
-        raise MissionControlError("No worker runs; jobs wait until one is started.")
-    return "a worker takes tasks"
+async def _queues(resources: Resources) -> tuple[list[QueueRead], list[Component]]:
+    """Without its database nobody knows what waits; that the database is away is said beside it."""
+    try:
+        async with asyncio.timeout(PROBE_SECONDS):
+            return await read_queues(resources)
+    except (MissionControlError, TimeoutError):
+        return [], []
 
 
 async def _scheduler(resources: Resources) -> str:

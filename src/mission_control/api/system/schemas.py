@@ -1,8 +1,11 @@
 """Wire shapes of the system's own state."""
 
 from typing import Literal
+from uuid import UUID
 
 from pydantic import BaseModel, Field
+
+from mission_control.core.words import JobKind, Queue
 
 ComponentState = Literal["ok", "degraded", "down"]
 
@@ -17,10 +20,33 @@ class Component(BaseModel):
     milliseconds: float | None
 
 
+class WaitingJob(BaseModel):
+    """A job that waits, and for how long it has."""
+
+    job_id: UUID
+    kind: JobKind
+    agent_id: str | None
+    seconds: float
+
+
+class QueueRead(BaseModel):
+    """What waits and runs in one queue. `slots`: how many tasks its workers do at once."""
+
+    queue: Queue
+    slots: int | None = Field(description="Null when Redis does not answer.")
+    running: int = Field(description="Jobs.")
+    waiting: int = Field(description="Jobs.")
+    messages: int | None = Field(
+        description="Of jobs and of scheduled work, not taken by a worker yet. Null: not known."
+    )
+    oldest: WaitingJob | None = Field(description="The job that has waited longest.")
+
+
 class SystemStatus(BaseModel):
     state: ComponentState
     version: str
     components: list[Component]
+    queues: list[QueueRead]
 
 
 class Health(BaseModel):

@@ -69,6 +69,8 @@ def open_job(job: JobRead) -> None:
             f"{badges.run(job.status)} **{job.kind.value}**{of_agent(job)} "
             f"{progress(job)} &ensp;asked {figures.ago(job.created_at)}"
         )
+        if job.waiting is not None:
+            st.caption(badges.plain(job.waiting.detail))
         if st.button("Cancel", key=f"system_cancel_{job.id}", icon=":material/stop_circle:"):
             api_client().jobs.cancel(job.id)
             st.toast("Asked to end. What was found so far is kept.")

@@ -7,7 +7,7 @@ const REFUSALS = {
   4004: 'There is no agent with this id any more.',
 }
 const PHASES = {
-  queued: 'Waiting for a worker',
+  queued: 'Waiting in the queue',
   preparing: 'Preparing',
   baseline: 'Measuring the starting prompt',
   searching: 'Searching',

@@ -11,6 +11,7 @@ from mission_control.api.jobs.schemas import JobRead
 from mission_control.client.errors import ApiError
 from mission_control.core.words import JobKind
 from mission_control.ui.clients import api_client, api_port
+from mission_control.ui.components import badges
 from mission_control.ui.components.refusals import refusals_shown
 
 HERE = Path(__file__).parent
@@ -63,7 +64,13 @@ def _draw(job: JobRead, *, key: str, live: bool) -> bool:
 
 @st.fragment(run_every=FALLBACK_SECONDS)
 def _run_again_when_over(job: JobRead) -> None:
-    """Where no WebSocket gets through, the page still learns that the job is over."""
+    """Where no WebSocket gets through, the page still learns that the job is over.
+
+    One that waits says its place in the queue and what it waits for.
+    """
     with suppress(ApiError):  # the panel says itself when the API is away
-        if api_client().jobs.get(job.id).status.is_over:
+        now = api_client().jobs.get(job.id)
+        if now.status.is_over:
             st.rerun()
+        if now.waiting is not None:
+            st.caption(badges.plain(now.waiting.detail))

@@ -100,7 +100,7 @@ def _progress(job_id: UUID, *, key: str) -> None:
                 api_client().jobs.cancel(job_id)
                 st.toast("Asked to end. What was read so far is kept.")
             if not parts(job):
-                st.caption("Waiting for a worker.")
+                st.caption(badges.plain(job.waiting.detail) if job.waiting else "It begins.")
             for name, part in parts(job).items():
                 _part(name, part)
 
