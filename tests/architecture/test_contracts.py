@@ -66,8 +66,8 @@ PLANTED: dict[str, list[tuple[str, str]]] = {
     "sql-in-data": [(f"{PRODUCT}/api/jobs/errors.py", "sqlalchemy")],
     "clients-are-pure": [(f"{PRODUCT}/integrations/vapi/chat.py", "mission_control.data.pages")],
     "clients-on-shared-ground": [
-        (f"{PRODUCT}/integrations/errors.py", "mission_control.integrations.http"),
-        (f"{PRODUCT}/integrations/newcomer/__init__.py", "mission_control.integrations.http"),
+        (f"{PRODUCT}/integrations/errors.py", "mission_control.integrations.http.client"),
+        (f"{PRODUCT}/integrations/newcomer/__init__.py", "mission_control.integrations.http.client"),
     ],
     "clients-are-independent": [
         (f"{PRODUCT}/integrations/close/search.py", "mission_control.integrations.vapi.chat"),

@@ -30,7 +30,7 @@ from mission_control.integrations.errors import (
     PromptChangedSinceError,
     PromptNotWritableError,
 )
-from mission_control.integrations.http import USER_AGENT
+from mission_control.integrations.http.client import USER_AGENT
 from mission_control.integrations.vapi import reader as vapi_reader
 from mission_control.integrations.vapi.assistant import OptimizedPrompts, Snapshot
 from mission_control.integrations.vapi.differences import differences
@@ -207,7 +207,9 @@ class TestFailures:
         expected: type[IntegrationError],
     ) -> None:
         monkeypatch.setattr(VAPIClient, "request_timeout_seconds", 0.3)
-        monkeypatch.setattr("mission_control.integrations.http.RATE_LIMIT_PAUSE_SECONDS", 0.01)
+        monkeypatch.setattr(
+            "mission_control.integrations.http.client.RATE_LIMIT_PAUSE_SECONDS", 0.01
+        )
         await sandbox.fault(kind, times=3, **options)
         with pytest.raises(expected) as caught:
             await vapi.check()

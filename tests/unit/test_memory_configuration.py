@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from mission_control.integrations.memory.configuration import (
+from mission_control.integrations.memory.config.configuration import (
     MemoryConfiguration,
     Operation,
     load_configuration,
     presets,
 )
+from mission_control.integrations.memory.config.locations import line_of
 from mission_control.integrations.memory.errors import MemoryConfigurationError
-from mission_control.integrations.memory.locations import line_of
 
 SECRET = "s3cr3t-of-the-clinic"  # noqa: S105
 

@@ -8,14 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from mission_control.integrations.memory.configuration import Operation
-from mission_control.integrations.memory.envelopes import (
+from mission_control.integrations.memory.config.configuration import Operation
+from mission_control.integrations.memory.connection.envelopes import (
     Prose,
     ToldFailureError,
     ToolAnswer,
     unwrap,
 )
-from mission_control.integrations.memory.mapping import (
+from mission_control.integrations.memory.mapping.moments import moment
+from mission_control.integrations.memory.mapping.records import (
     Fitted,
     Found,
     NoItemsError,
@@ -25,7 +26,6 @@ from mission_control.integrations.memory.mapping import (
     memory,
     page_of,
 )
-from mission_control.integrations.memory.moments import moment
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 JSON = st.recursive(

@@ -5,9 +5,9 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mission_control.integrations.memory.configuration import Operation
+from mission_control.integrations.memory.config.configuration import Operation
 from mission_control.integrations.memory.items import Item, Memory
-from mission_control.integrations.memory.mapping import Found, memory
+from mission_control.integrations.memory.mapping.records import Found, memory
 from mission_control.integrations.memory.ranking import by_shared_words, ranked
 
 PLAIN = Operation.model_validate({"tool": "t"})

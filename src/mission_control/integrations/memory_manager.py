@@ -10,11 +10,12 @@ from pydantic import JsonValue
 
 from mission_control.integrations.errors import IntegrationError
 from mission_control.integrations.memory.checking import check
-from mission_control.integrations.memory.configuration import (
+from mission_control.integrations.memory.config.configuration import (
     WRITES,
     MemoryConfiguration,
     OperationName,
 )
+from mission_control.integrations.memory.connection.server import MemoryServer
 from mission_control.integrations.memory.errors import (
     MemoryOperationMissingError,
     UnknownMemoryServerError,
@@ -38,8 +39,8 @@ from mission_control.integrations.memory.items import (
     TemporalMemory,
     Written,
 )
-from mission_control.integrations.memory.mapped_server import MappedServer, Read
-from mission_control.integrations.memory.mapping import clean
+from mission_control.integrations.memory.mapping.mapped_server import MappedServer, Read
+from mission_control.integrations.memory.mapping.records import clean
 from mission_control.integrations.memory.ranking import by_shared_words, ranked
 from mission_control.integrations.memory.selection import (
     by_time,
@@ -50,7 +51,6 @@ from mission_control.integrations.memory.selection import (
     is_of_tier,
     was_true,
 )
-from mission_control.integrations.memory.server import MemoryServer
 
 if TYPE_CHECKING:
     from mcp.server import MCPServer

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from mission_control_sandbox.model.words import concepts_of, meaning, stem, telling_words
+from mission_control_sandbox.model.english import concepts_of, meaning, stem, telling_words
 
 _RUBRIC_NAMES = (
     "rubric",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import pairwise
 
-from mission_control_sandbox.model.words import concepts_of, meaning, plain
+from mission_control_sandbox.model.english import concepts_of, meaning, plain
 
 BLAND = (
     "Thanks for telling me. Do you have a moment to talk about it?",

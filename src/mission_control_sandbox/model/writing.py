@@ -9,9 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from mission_control_sandbox.model.knowledge import Rule, read_instruction
-from mission_control_sandbox.model.request import json_object
-from mission_control_sandbox.model.words import (
+from mission_control_sandbox.model.english import (
     concepts_of,
     idioms,
     meaning,
@@ -20,6 +18,8 @@ from mission_control_sandbox.model.words import (
     telling_words,
     words,
 )
+from mission_control_sandbox.model.knowledge import Rule, read_instruction
+from mission_control_sandbox.model.request import json_object
 
 HEADING = "Rules learned from past calls:"
 RULES_PER_REFLECTION = 3

@@ -24,8 +24,8 @@ from mission_control.integrations.errors import (
     IntegrationNotFoundError,
     IntegrationRejectedError,
 )
-from mission_control.integrations.http import LONGEST_RETRY_AFTER_SECONDS, HttpIntegration
-from mission_control.integrations.pacing import Pace
+from mission_control.integrations.http.client import LONGEST_RETRY_AFTER_SECONDS, HttpIntegration
+from mission_control.integrations.http.pacing import Pace
 
 API = "/api/v1"
 LEADS_PER_PAGE = 200

@@ -5,10 +5,10 @@ import asyncio
 from pydantic import JsonValue
 
 from mission_control.integrations.errors import IntegrationError
-from mission_control.integrations.memory.configuration import WRITES, OperationName
+from mission_control.integrations.memory.config.configuration import WRITES, OperationName
 from mission_control.integrations.memory.errors import MemoryOperationMissingError
 from mission_control.integrations.memory.items import CheckedOperation, CheckedServer
-from mission_control.integrations.memory.mapped_server import MappedServer, Read
+from mission_control.integrations.memory.mapping.mapped_server import MappedServer, Read
 
 TRIED_WITH = "hello"
 MOST_ITEMS = 50

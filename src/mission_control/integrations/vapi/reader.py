@@ -14,7 +14,7 @@ from mission_control.integrations.errors import (
     IntegrationContractError,
     IntegrationNotFoundError,
 )
-from mission_control.integrations.http import HttpIntegration
+from mission_control.integrations.http.client import HttpIntegration
 from mission_control.integrations.vapi.assistant import AssistantSummary, JsonObject
 from mission_control.integrations.vapi.pages import Bounds, instant, walk
 

@@ -12,14 +12,14 @@ from mcp.server import MCPServer
 from mcp.types import CallToolResult, EmbeddedResource, TextContent, TextResourceContents
 from pydantic import JsonValue
 
-from mission_control.integrations.memory.bounded_http import BoundedHttp
-from mission_control.integrations.memory.child import running
-from mission_control.integrations.memory.configuration import ServerConfiguration
-from mission_control.integrations.memory.diagnosis import diagnose
-from mission_control.integrations.memory.envelopes import ToolAnswer
-from mission_control.integrations.memory.stdio import Streams, over_stdio
-from mission_control.integrations.memory.trouble import TroubledError
-from mission_control.integrations.memory.wire import EXCHANGE, Exchange, Wire
+from mission_control.integrations.memory.config.configuration import ServerConfiguration
+from mission_control.integrations.memory.connection.bounded_http import BoundedHttp
+from mission_control.integrations.memory.connection.child import running
+from mission_control.integrations.memory.connection.diagnosis import diagnose
+from mission_control.integrations.memory.connection.envelopes import ToolAnswer
+from mission_control.integrations.memory.connection.stdio import Streams, over_stdio
+from mission_control.integrations.memory.connection.trouble import TroubledError
+from mission_control.integrations.memory.connection.wire import EXCHANGE, Exchange, Wire
 
 MOST_TOOLS = 1_000
 MOST_TOOL_PAGES = 20

@@ -8,10 +8,10 @@ import anyio
 from mcp import MCPError
 from pydantic import ValidationError
 
-from mission_control.integrations.memory.configuration import ServerConfiguration
-from mission_control.integrations.memory.envelopes import shortened
-from mission_control.integrations.memory.trouble import Diagnosis, Trouble
-from mission_control.integrations.memory.wire import Exchange, Wire
+from mission_control.integrations.memory.config.configuration import ServerConfiguration
+from mission_control.integrations.memory.connection.envelopes import shortened
+from mission_control.integrations.memory.connection.trouble import Diagnosis, Trouble
+from mission_control.integrations.memory.connection.wire import Exchange, Wire
 
 _CLOSED = -32000
 _TIMED_OUT = -32001

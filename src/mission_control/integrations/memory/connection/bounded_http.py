@@ -6,8 +6,8 @@ from typing import Any
 
 import httpx2
 
-from mission_control.integrations.http import USER_AGENT, is_loopback
-from mission_control.integrations.memory.wire import EXCHANGE, Exchange
+from mission_control.integrations.http.client import USER_AGENT, is_loopback
+from mission_control.integrations.memory.connection.wire import EXCHANGE, Exchange
 
 NO_ANSWER = 599  # no server sends it
 LONGEST_SILENCE_SECONDS = 330.0  # longer than any deadline of ours; those decide

@@ -35,7 +35,7 @@ from mission_control.integrations.errors import (
     IntegrationRejectedError,
     IntegrationUnavailableError,
 )
-from mission_control.integrations.pacing import Pace, PauseTooLongError, Quota, reset_in_body
+from mission_control.integrations.http.pacing import Pace, PauseTooLongError, Quota, reset_in_body
 
 log = structlog.get_logger(__name__)
 

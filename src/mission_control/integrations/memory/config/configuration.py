@@ -26,8 +26,8 @@ from pydantic_core import PydanticCustomError
 
 from mission_control.core.logging import SECRET_KEY
 from mission_control.core.settings import inherited
+from mission_control.integrations.memory.config.locations import line_of
 from mission_control.integrations.memory.errors import MemoryConfigurationError
-from mission_control.integrations.memory.locations import line_of
 
 OperationName = Literal["list", "search", "stats", "context", "add", "supersede", "correct"]
 WRITES: tuple[OperationName, ...] = ("add", "supersede", "correct")
@@ -501,7 +501,7 @@ def _merged(shipped: Mapping[str, Any], changes: Mapping[str, JsonValue]) -> dic
 @cache
 def presets() -> Mapping[str, Preset]:
     """The mappings that we ship, by name."""
-    folder = files("mission_control.integrations.memory") / "presets"
+    folder = files("mission_control.integrations.memory.config") / "presets"
     return {
         file.name.removesuffix(".toml"): Preset.model_validate(
             tomllib.loads(file.read_text("utf-8"))

@@ -16,9 +16,9 @@ from mcp.types import (
 )
 
 from mission_control.core.tasks import end
-from mission_control.integrations.memory.child import Child
-from mission_control.integrations.memory.envelopes import shortened
-from mission_control.integrations.memory.wire import Allowance, Wire
+from mission_control.integrations.memory.connection.child import Child
+from mission_control.integrations.memory.connection.envelopes import shortened
+from mission_control.integrations.memory.connection.wire import Allowance, Wire
 
 MOST_OTHER_LINES = 200  # a banner is forgiven, a log on stdout is not
 UNASKED_AT_ONCE, UNASKED_PER_SECOND = 1_000, 200

@@ -22,16 +22,16 @@ from mission_control.integrations.errors import (
     IntegrationRejectedError,
     IntegrationUnavailableError,
 )
-from mission_control.integrations.memory.configuration import ServerConfiguration
-from mission_control.integrations.memory.envelopes import ToolAnswer
+from mission_control.integrations.memory.config.configuration import ServerConfiguration
+from mission_control.integrations.memory.connection.envelopes import ToolAnswer
+from mission_control.integrations.memory.connection.trouble import Diagnosis, Trouble, TroubledError
+from mission_control.integrations.memory.connection.wire import Wire
 from mission_control.integrations.memory.items import ServerState, Status
-from mission_control.integrations.memory.trouble import Diagnosis, Trouble, TroubledError
-from mission_control.integrations.memory.wire import Wire
 
 if TYPE_CHECKING:
     from mcp.server import MCPServer
 
-    from mission_control.integrations.memory.session import Session
+    from mission_control.integrations.memory.connection.session import Session
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -423,7 +423,7 @@ class _Progress:
 
 def _load_session() -> ModuleType:
     """The MCP SDK, which takes 0.8 s to load: by whoever connects, and not in the event loop."""
-    return import_module("mission_control.integrations.memory.session")
+    return import_module("mission_control.integrations.memory.connection.session")
 
 
 def _forget(call: "asyncio.Task[Any]") -> None:

@@ -12,7 +12,7 @@ import structlog
 from mission_control.core.child_processes import dies_with_us
 from mission_control.core.settings import inherited
 from mission_control.core.tasks import end
-from mission_control.integrations.memory.wire import LINE_CHARACTERS, Allowance, Wire
+from mission_control.integrations.memory.connection.wire import LINE_CHARACTERS, Allowance, Wire
 
 log = structlog.get_logger(__name__)
 

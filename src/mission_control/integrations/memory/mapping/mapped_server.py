@@ -13,14 +13,15 @@ from mission_control.integrations.errors import (
     IntegrationError,
     IntegrationRejectedError,
 )
-from mission_control.integrations.memory.configuration import Operation, OperationName
-from mission_control.integrations.memory.envelopes import (
+from mission_control.integrations.memory.config.configuration import Operation, OperationName
+from mission_control.integrations.memory.connection.envelopes import (
     LARGEST_PROSE,
     Prose,
     ToldFailureError,
     ToolAnswer,
     unwrap,
 )
+from mission_control.integrations.memory.connection.server import MemoryServer
 from mission_control.integrations.memory.errors import MemoryOperationMissingError
 from mission_control.integrations.memory.items import (
     Item,
@@ -28,7 +29,7 @@ from mission_control.integrations.memory.items import (
     ServerProblem,
     Written,
 )
-from mission_control.integrations.memory.mapping import (
+from mission_control.integrations.memory.mapping.records import (
     Fitted,
     Found,
     NoItemsError,
@@ -40,7 +41,6 @@ from mission_control.integrations.memory.mapping import (
     memory,
     page_of,
 )
-from mission_control.integrations.memory.server import MemoryServer
 
 MOST_PAGES = 2_000
 

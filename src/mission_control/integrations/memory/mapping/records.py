@@ -12,16 +12,16 @@ from typing import cast
 
 from pydantic import JsonValue
 
-from mission_control.integrations.memory.configuration import (
+from mission_control.integrations.memory.config.configuration import (
     NEEDED,
     FieldName,
     Operation,
     OperationName,
     placeholders_in,
 )
-from mission_control.integrations.memory.envelopes import LARGEST_PROSE, Prose
+from mission_control.integrations.memory.connection.envelopes import LARGEST_PROSE, Prose
 from mission_control.integrations.memory.items import ConversationHit, Kind, Memory
-from mission_control.integrations.memory.moments import moment
+from mission_control.integrations.memory.mapping.moments import moment
 
 LONGEST_TEXT = 100_000  # characters of one item
 DEEPEST = 100  # levels of one item
