@@ -22,7 +22,7 @@ from mission_control.integrations.errors import (
     IntegrationRateLimitedError,
     IntegrationUnavailableError,
 )
-from mission_control.integrations.memory.config.configuration import load_configuration
+from mission_control.integrations.memory.config.reading import load_configuration
 from mission_control.integrations.memory.items import ServerState, TemporalMemory
 from mission_control.integrations.memory_manager import MemoryManager
 from tests.contract.memory_processes import descendants, is_alive

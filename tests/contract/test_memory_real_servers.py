@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mission_control.integrations.errors import IntegrationAmbiguousError
-from mission_control.integrations.memory.config.configuration import load_configuration
+from mission_control.integrations.memory.config.reading import load_configuration
 from mission_control.integrations.memory.items import SyncProgress
 from mission_control.integrations.memory_manager import SEARCHED_HERE, MemoryManager
 from tests.contract.memory_processes import descendants, is_alive

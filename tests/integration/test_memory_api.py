@@ -24,7 +24,7 @@ from mission_control.api.sync.work import SyncWork
 from mission_control.data.engine import create_engine, create_sessions
 from mission_control.data.event_streams import stream_key
 from mission_control.data.unit_of_work import UnitOfWork
-from mission_control.integrations.memory.config.configuration import load_configuration
+from mission_control.integrations.memory.config.reading import load_configuration
 from mission_control.integrations.memory_manager import MemoryManager
 from mission_control.integrations.vapi_client import VAPIClient
 from tests.builders import a_playbook, an_agent

@@ -20,7 +20,7 @@ from sqlalchemy import text
 from mission_control.core.clock import utc_now
 from mission_control.data.engine import create_engine, create_sessions
 from mission_control.data.unit_of_work import UnitOfWork
-from mission_control.integrations.memory.config.configuration import embedded_only
+from mission_control.integrations.memory.config.reading import embedded_only
 from mission_control.integrations.memory_manager import MemoryManager
 from mission_control.memory_servers.errors import (
     MemoryCursorError,

@@ -4,13 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from mission_control.integrations.memory.config.configuration import (
-    MemoryConfiguration,
-    Operation,
-    load_configuration,
-    presets,
-)
+from mission_control.integrations.memory.config.configuration import MemoryConfiguration
 from mission_control.integrations.memory.config.locations import line_of
+from mission_control.integrations.memory.config.operations import Operation
+from mission_control.integrations.memory.config.presets import presets
+from mission_control.integrations.memory.config.reading import load_configuration
 from mission_control.integrations.memory.errors import MemoryConfigurationError
 
 SECRET = "s3cr3t-of-the-clinic"  # noqa: S105

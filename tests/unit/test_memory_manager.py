@@ -14,10 +14,7 @@ from mcp.server import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 
 from mission_control.integrations.errors import IntegrationRejectedError
-from mission_control.integrations.memory.config.configuration import (
-    embedded_only,
-    load_configuration,
-)
+from mission_control.integrations.memory.config.reading import embedded_only, load_configuration
 from mission_control.integrations.memory.errors import (
     MemoryOperationMissingError,
     MemoryQueryError,

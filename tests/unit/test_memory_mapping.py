@@ -8,24 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from mission_control.integrations.memory.config.configuration import Operation
+from mission_control.integrations.memory.config.operations import Operation
 from mission_control.integrations.memory.connection.envelopes import (
     Prose,
     ToldFailureError,
     ToolAnswer,
     unwrap,
 )
+from mission_control.integrations.memory.mapping.arguments import Fitted, fill, fit
 from mission_control.integrations.memory.mapping.moments import moment
-from mission_control.integrations.memory.mapping.records import (
-    Fitted,
-    Found,
-    NoItemsError,
-    conversation,
-    fill,
-    fit,
-    memory,
-    page_of,
-)
+from mission_control.integrations.memory.mapping.pages import Found, NoItemsError, page_of
+from mission_control.integrations.memory.mapping.records import conversation, memory
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 JSON = st.recursive(

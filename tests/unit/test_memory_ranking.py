@@ -5,9 +5,10 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mission_control.integrations.memory.config.configuration import Operation
+from mission_control.integrations.memory.config.operations import Operation
 from mission_control.integrations.memory.items import Item, Memory
-from mission_control.integrations.memory.mapping.records import Found, memory
+from mission_control.integrations.memory.mapping.pages import Found
+from mission_control.integrations.memory.mapping.records import memory
 from mission_control.integrations.memory.ranking import by_shared_words, ranked
 
 PLAIN = Operation.model_validate({"tool": "t"})

@@ -15,7 +15,7 @@ from mission_control.data.event_streams import EventStreams, open_redis
 from mission_control.data.outbox_relay import OutboxRelay
 from mission_control.data.unit_of_work import UnitOfWork
 from mission_control.integrations.close_client import CloseClient, open_close
-from mission_control.integrations.memory.config.configuration import load_configuration
+from mission_control.integrations.memory.config.reading import load_configuration
 from mission_control.integrations.memory_manager import MemoryManager
 from mission_control.integrations.superoptix.model_probe import ModelProbe, open_model_probe
 from mission_control.integrations.superoptix_client import SuperOptiXClient, open_superoptix

@@ -29,7 +29,7 @@ def up() -> None:
     from mission_control.cli.first_start import show_main_job
     from mission_control.cli.session import Screen, reporting
     from mission_control.core.settings import get_settings
-    from mission_control.integrations.memory.config.configuration import load_configuration
+    from mission_control.integrations.memory.config.reading import load_configuration
     from mission_control.supervisor.supervise import run
 
     with reporting(Screen()):

@@ -152,7 +152,6 @@ class SyncStatus(StrEnum):
     RUNNING = "running"
     COMPLETED = "completed"
     FAILED = "failed"
-    SKIPPED = "skipped"  # there is nothing to read from
 
 
 class RefetchKind(StrEnum):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, func, or_, select, update
+from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -137,11 +137,6 @@ class AgentRepository:
 
     async def count(self) -> int:
         return await self._session.scalar(select(func.count()).select_from(Agent)) or 0
-
-    async def set_status(self, agent_id: str, status: AgentStatus) -> None:
-        await self._session.execute(
-            update(Agent).where(Agent.id == agent_id).values(status=status, updated_at=utc_now())
-        )
 
     async def delete(self, agent: Agent) -> None:
         await self._session.delete(agent)

@@ -18,7 +18,7 @@ from mission_control.integrations.errors import (
     IntegrationCredentialsError,
     IntegrationError,
 )
-from mission_control.integrations.http.client import open_http
+from mission_control.integrations.http.connections import open_http
 
 log = structlog.get_logger(__name__)
 

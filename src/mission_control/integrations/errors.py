@@ -9,19 +9,16 @@ class IntegrationError(MissionControlError):
     """A dependency refused or failed. Nothing of ours was changed by it."""
 
     code = "integration_failed"
-    retryable = False
 
 
 class IntegrationUnavailableError(IntegrationError):
     code = "integration_unavailable"
-    retryable = True
 
 
 class IntegrationAmbiguousError(IntegrationUnavailableError):
     """A write was sent and no answer came: it may or may not have happened. Look before repeating."""
 
     code = "integration_ambiguous"
-    retryable = False
 
 
 class IntegrationMisconfiguredError(IntegrationError):
@@ -32,7 +29,6 @@ class IntegrationMisconfiguredError(IntegrationError):
 
 class IntegrationRateLimitedError(IntegrationError):
     code = "integration_rate_limited"
-    retryable = True
 
     def __init__(self, message: str, *, retry_after: float, **fields: object) -> None:
         super().__init__(message, retry_after=retry_after, **fields)
@@ -101,7 +97,6 @@ class DeployUnconfirmedError(IntegrationAmbiguousError):
     """Vapi did not confirm a change of a prompt. The same deployment may be asked for again."""
 
     code = "deploy_unconfirmed"
-    retryable = True
 
 
 class DeployNotVerifiedError(IntegrationError):

@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Literal, Self, TypeVar, cast
 import structlog
 from pydantic import JsonValue
 
-from mission_control.integrations.errors import IntegrationError
-from mission_control.integrations.memory.checking import check
-from mission_control.integrations.memory.config.configuration import (
-    WRITES,
-    MemoryConfiguration,
-    OperationName,
+from mission_control.integrations.memory.answers import (
+    all_items,
+    answers_of,
+    chosen,
+    conversations_in,
+    memories_in,
+    of_kind,
 )
+from mission_control.integrations.memory.checking import check
+from mission_control.integrations.memory.config.configuration import MemoryConfiguration
+from mission_control.integrations.memory.config.operations import WRITES, OperationName
 from mission_control.integrations.memory.connection.server import MemoryServer
 from mission_control.integrations.memory.errors import (
     MemoryOperationMissingError,
@@ -28,28 +32,22 @@ from mission_control.integrations.memory.items import (
     HybridStats,
     Item,
     Kind,
-    Memory,
     Report,
     SearchAnswer,
-    ServerAnswer,
     ServerState,
-    SyncedServer,
-    SyncProgress,
     SyncReport,
     TemporalMemory,
     Written,
 )
 from mission_control.integrations.memory.mapping.mapped_server import MappedServer, Read
-from mission_control.integrations.memory.mapping.records import clean
-from mission_control.integrations.memory.ranking import by_shared_words, ranked
+from mission_control.integrations.memory.one_server import search_one, stats_of, sync_one
+from mission_control.integrations.memory.ranking import ranked
 from mission_control.integrations.memory.selection import (
     by_time,
     checked_query,
     checked_tier,
     in_utc,
     is_for,
-    is_of_tier,
-    was_true,
 )
 
 if TYPE_CHECKING:
@@ -58,10 +56,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 Role = Literal["temporal", "hybrid"]
-
-SEARCHED_HERE = "It has no search; its list was searched here."
-CHOSEN_HERE = "It was not told which tier is wanted; what does not say its tier is left out."
-PLACED_HERE = "It was not told the time; what was true then was chosen by its dates."
 
 
 class MemoryManager:
@@ -131,10 +125,10 @@ class MemoryManager:
         wanted, at = checked_tier(tier), in_utc(as_of)
         values: dict[str, JsonValue] = {"tier": wanted, "as_of": at and at.isoformat()}
         reads = await self._read_all(self._that("temporal", "list"), "list", values)
-        chosen = [(read, _chosen(read, wanted, at)) for read in reads]
+        found = [(read, chosen(read, wanted, at)) for read in reads]
         return TemporalMemory(
-            servers=_answers(chosen),
-            items=tuple(sorted(_all(chosen), key=by_time)),
+            servers=answers_of(found),
+            items=tuple(sorted(all_items(found), key=by_time)),
         )
 
     async def search_hybrid_intelligence(
@@ -149,11 +143,11 @@ class MemoryManager:
         values: dict[str, JsonValue] = {"query": text, "agent": agent}
         servers = self._that("hybrid", "search")
         reads = await self._read_all(servers, "search", values, at_most=limit)
-        found = [(read, _conversations(read, agent)) for read in reads]
+        found = [(read, conversations_in(read, agent)) for read in reads]
         lists = {read.server: cast("list[Item]", items) for read, items in found}
         hits = ranked(text, lists, weights=self._weights, limit=limit)
         return HybridAnswer(
-            servers=_answers(found),
+            servers=answers_of(found),
             items=tuple(hit.item for hit in hits if isinstance(hit.item, ConversationHit)),
         )
 
@@ -161,13 +155,13 @@ class MemoryManager:
         """The newest conversations and calls, as far as the servers list them newest first."""
         servers = self._that("hybrid", "list")
         reads = await self._read_all(servers, "list", {"tier": "all"}, at_most=limit)
-        found = [(read, _conversations(read, None)) for read in reads]
-        return HybridAnswer(servers=_answers(found), items=tuple(_all(found)))
+        found = [(read, conversations_in(read, None)) for read in reads]
+        return HybridAnswer(servers=answers_of(found), items=tuple(all_items(found)))
 
     async def get_hybrid_intelligence_stats(self) -> HybridStats:
         """What the servers say of their indexes, each in its own words."""
         servers = self._that("hybrid", "stats")
-        told = await asyncio.gather(*(self._stats_of(each) for each in servers))
+        told = await asyncio.gather(*(stats_of(each) for each in servers))
         return HybridStats(
             servers=tuple(answer for answer, _ in told),
             stats={answer.server: stats for answer, stats in told if answer.problem is None},
@@ -188,17 +182,18 @@ class MemoryManager:
                 for each in asking
             )
         )
-        chosen = [
-            (read, [each for each in _memories(read) if is_for(each, agent_name)]) for read in reads
+        found = [
+            (read, [each for each in memories_in(read) if is_for(each, agent_name)])
+            for read in reads
         ]
-        items = sorted(_all(chosen), key=by_time)
+        items = sorted(all_items(found), key=by_time)
         return AgentContext(
-            servers=_answers(chosen),
+            servers=answers_of(found),
             agent=agent_name,
-            facts=_of_kind(items, "fact"),
-            preferences=_of_kind(items, "preference"),
-            context=_of_kind(items, "context"),
-            other=_of_kind(items, None),
+            facts=of_kind(items, "fact"),
+            preferences=of_kind(items, "preference"),
+            context=of_kind(items, "context"),
+            other=of_kind(items, None),
         )
 
     async def search(self, query: str, *, limit: int = 20) -> SearchAnswer:
@@ -209,14 +204,14 @@ class MemoryManager:
         """
         text = checked_query(query)
         asking = [e for e in self._servers.values() if e.has("search") or e.has("list")]
-        found = await asyncio.gather(*(self._search_one(each, text, limit) for each in asking))
+        found = await asyncio.gather(*(search_one(each, text, limit) for each in asking))
         hits = ranked(
             text,
             {read.server: items for read, items in found},
             weights=self._weights,
             limit=limit,
         )
-        return SearchAnswer(servers=_answers(found), hits=hits)
+        return SearchAnswer(servers=answers_of(found), hits=hits)
 
     async def sync_all(self, report: Report | None = None) -> SyncReport:
         """Read everything that every server holds; `report` hears how each gets on.
@@ -224,7 +219,7 @@ class MemoryManager:
         A server that fails, or breaks off, is told by name and never taken for a success.
         """
         reading = [each for each in self._servers.values() if each.has("list")]
-        synced = await asyncio.gather(*(self._sync_one(each, report) for each in reading))
+        synced = await asyncio.gather(*(sync_one(each, report) for each in reading))
         return SyncReport(tuple(synced))
 
     # ---------------------------------------------------------------- writing
@@ -295,40 +290,6 @@ class MemoryManager:
         }
         return {name: writes for name, writes in able.items() if writes}
 
-    # ---------------------------------------------------------------- one server
-
-    async def _search_one(
-        self, server: MappedServer, query: str, limit: int
-    ) -> tuple[Read, list[Item]]:
-        is_hybrid = server.configuration.role == "hybrid"
-        if server.has("search"):
-            values: dict[str, JsonValue] = {"query": query, "tier": "all"}
-            read = await server.read("search", values, at_most=limit)
-            return read, read.items(as_conversations=is_hybrid)
-        read = await server.read("list", {"tier": "all"})
-        read.notes.append(SEARCHED_HERE)
-        return read, by_shared_words(query, read.items(as_conversations=is_hybrid))[:limit]
-
-    async def _stats_of(self, server: MappedServer) -> tuple[ServerAnswer, JsonValue]:
-        read, stats = Read(server.name), None
-        try:
-            stats = clean(await server.value("stats", {}))
-        except (IntegrationError, MemoryOperationMissingError) as exc:
-            read.problem = exc
-        read.end()
-        return read.answer(1 if read.problem is None else 0), stats
-
-    async def _sync_one(self, server: MappedServer, report: Report | None) -> SyncedServer:
-        await _tell(report, SyncProgress(server.name, "reading", 0))
-        within = server.configuration.sync_timeout_seconds
-        read = await server.read("list", {"tier": "all"}, within=within, fresh=True)
-        items = tuple(read.items(as_conversations=server.configuration.role == "hybrid"))
-        answer = read.answer(len(items))
-        whole = answer.problem is None and not read.more
-        status = "completed" if whole else "partial" if items else "failed"
-        await _tell(report, SyncProgress(server.name, status, len(items), answer.problem))
-        return SyncedServer(server.name, status, items, answer)
-
     # ---------------------------------------------------------------- choosing servers
 
     @property
@@ -368,44 +329,3 @@ class MemoryManager:
     ) -> list[Read]:
         reads = (each.read(operation, values, at_most=at_most) for each in servers)
         return await asyncio.gather(*reads)
-
-
-# ---------------------------------------------------------------- putting answers together
-
-
-def _memories(read: Read) -> list[Memory]:
-    return [each for each in read.items(as_conversations=False) if isinstance(each, Memory)]
-
-
-def _chosen(read: Read, tier: str, at: datetime | None) -> list[Memory]:
-    knows_tier = "tier" in read.sends
-    chosen = [m for m in _memories(read) if is_of_tier(m, tier, server_was_told=knows_tier)]
-    if tier != "all" and not knows_tier and read.operation is not None:
-        read.notes.append(CHOSEN_HERE)
-    if at is not None and "as_of" not in read.sends and read.operation is not None:
-        read.notes.append(PLACED_HERE)
-        chosen = [each for each in chosen if was_true(each, at)]
-    return chosen
-
-
-def _conversations(read: Read, agent: str | None) -> list[ConversationHit]:
-    hits = read.items(as_conversations=True)
-    found = [each for each in hits if isinstance(each, ConversationHit)]
-    return found if agent is None else [each for each in found if is_for(each, agent)]
-
-
-def _answers(reads: "Iterable[tuple[Read, list[T]]]") -> tuple[ServerAnswer, ...]:
-    return tuple(read.answer(len(items)) for read, items in reads)
-
-
-def _all(reads: "Iterable[tuple[Read, list[T]]]") -> list[T]:
-    return [item for _, items in reads for item in items]
-
-
-def _of_kind(items: Iterable[Memory], kind: Kind | None) -> tuple[Memory, ...]:
-    return tuple(each for each in items if each.kind == kind)
-
-
-async def _tell(report: Report | None, progress: SyncProgress) -> None:
-    if report is not None:
-        await report(progress)

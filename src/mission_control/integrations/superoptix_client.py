@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
-from typing import TypeVar
 from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict
@@ -12,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from mission_control.core import playbook as playbooks
 from mission_control.core.settings import Settings
 from mission_control.integrations.errors import SuperOptiXError
+from mission_control.integrations.superoptix.answers import AnswerT, Kept, answers_of, expected
 from mission_control.integrations.superoptix.failures import UNCHANGED, failure
 from mission_control.integrations.superoptix.location import EngineLocation
 from mission_control.integrations.superoptix.process import EngineProcess
@@ -25,8 +25,6 @@ from mission_control_protocol import (
     Doctored,
     Evaluate,
     Evaluated,
-    Failed,
-    FromEngine,
     Log,
     Marketplace,
     MarketplaceListed,
@@ -46,8 +44,6 @@ from mission_control_protocol import (
 
 # Only an engine that hangs takes this long, on the slowest machine and while it still starts.
 ANSWER_SECONDS = 120.0
-
-AnswerT = TypeVar("AnswerT", bound=BaseModel)
 
 # Called with the pid of an engine that was started, and what it is for: `work` or `optimize`.
 EngineStarted = Callable[[int, str], None]
@@ -189,14 +185,14 @@ class SuperOptiXClient:
             journal=_made(journal),
             cap_usd=cap_usd,
         )
-        kept = _Kept("Nothing was scored.", "The scenarios that had finished are kept.")
-        async with aclosing(_answers(self._warm_engine(), message, kept)) as answers:
+        kept = Kept("Nothing was scored.", "The scenarios that had finished are kept.")
+        async with aclosing(answers_of(self._warm_engine(), message, kept)) as answers:
             async for answer in answers:
                 if isinstance(answer, ScenarioFinished):
                     kept.something = True
                     yield answer
                 else:
-                    yield _expected(answer, Evaluated)
+                    yield expected(answer, Evaluated)
 
     async def optimize_agent(
         self,
@@ -235,16 +231,16 @@ class SuperOptiXClient:
             directory=_made(directory) or "",
             reserve_calls=reserve_calls,
         )
-        kept = _Kept("No trial was made.", "The trials that had finished are kept.")
+        kept = Kept("No trial was made.", "The trials that had finished are kept.")
         engine = self._new_engine("optimize")
         try:
-            async with aclosing(_answers(engine, message, kept)) as answers:
+            async with aclosing(answers_of(engine, message, kept)) as answers:
                 async for answer in answers:
                     kept.something = kept.something or isinstance(answer, TrialFinished)
                     if isinstance(answer, Log | Progressed | TrialFinished):
                         yield answer
                     else:
-                        yield _expected(answer, Optimized)
+                        yield expected(answer, Optimized)
         finally:
             await engine.close()
 
@@ -253,14 +249,14 @@ class SuperOptiXClient:
     async def _ask(
         self, message: ToEngine, answer: type[AnswerT], *, model_seconds: float = 0
     ) -> AnswerT:
-        engine, kept = self._warm_engine(), _Kept(UNCHANGED, UNCHANGED)
+        engine, kept = self._warm_engine(), Kept(UNCHANGED, UNCHANGED)
         seconds = ANSWER_SECONDS + model_seconds
         try:
             async with (
                 asyncio.timeout(seconds),
-                aclosing(_answers(engine, message, kept)) as answers,
+                aclosing(answers_of(engine, message, kept)) as answers,
             ):
-                return _expected(await anext(answers), answer)
+                return expected(await anext(answers), answer)
         except TimeoutError:
             await engine.close()
             raise failure("crashed", f"it did not answer within {seconds:.0f} seconds") from None
@@ -318,37 +314,6 @@ def to_engine(scenario: playbooks.Scenario) -> Scenario:
         ],
         spoken_forms=scenario.spoken_forms,
     )
-
-
-# -------------------------------------------------------------------- answers
-
-
-class _Kept:
-    """What an error may say about what is left of the work."""
-
-    def __init__(self, nothing: str, some: str) -> None:
-        self.something = False
-        self._nothing = nothing
-        self._some = some
-
-    def __str__(self) -> str:
-        return self._some if self.something else self._nothing
-
-
-async def _answers(
-    engine: EngineProcess, message: ToEngine, kept: _Kept
-) -> AsyncGenerator[FromEngine]:
-    async with aclosing(engine.request(message, kept=kept)) as answers:
-        async for answer in answers:
-            if isinstance(answer, Failed):
-                raise failure(answer.kind, answer.detail, kept=str(kept), usage=answer.usage)
-            yield answer
-
-
-def _expected(answer: FromEngine, kind: type[AnswerT]) -> AnswerT:
-    if not isinstance(answer, kind):
-        raise failure("internal", f"it answered {answer.type}")
-    return answer
 
 
 def _does_not_compile(

@@ -8,10 +8,9 @@ from typing import Literal
 
 from pydantic import JsonValue
 
+from mission_control.core.json_types import JsonObject
 from mission_control.core.phone_numbers import e164
 from mission_control.core.storable import storable_text
-
-JsonObject = dict[str, JsonValue]
 
 LONG_BEFORE = datetime(1970, 1, 1, tzinfo=UTC)
 # Close transcribes calls from about half a minute on; asking for a few more costs nothing.

@@ -4,7 +4,7 @@ from datetime import date
 
 from pydantic import JsonValue
 
-JsonObject = dict[str, JsonValue]
+from mission_control.core.json_types import JsonObject
 
 
 def all_of(*queries: JsonObject) -> JsonObject:

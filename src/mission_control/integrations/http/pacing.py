@@ -65,7 +65,7 @@ class Pace:
         finally:
             self._in_flight -= 1
 
-    def heard(self, quota: Quota) -> None:
+    def observe(self, quota: Quota) -> None:
         """Hold everybody back when those in flight will use up what is left."""
         if quota.remaining is None or quota.reset is None:
             return

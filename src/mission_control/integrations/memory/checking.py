@@ -5,7 +5,7 @@ import asyncio
 from pydantic import JsonValue
 
 from mission_control.integrations.errors import IntegrationError
-from mission_control.integrations.memory.config.configuration import WRITES, OperationName
+from mission_control.integrations.memory.config.operations import WRITES, OperationName
 from mission_control.integrations.memory.errors import MemoryOperationMissingError
 from mission_control.integrations.memory.items import CheckedOperation, CheckedServer
 from mission_control.integrations.memory.mapping.mapped_server import MappedServer, Read

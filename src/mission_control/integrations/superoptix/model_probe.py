@@ -5,7 +5,8 @@ from typing import ClassVar
 import httpx2
 from pydantic import SecretStr
 
-from mission_control.integrations.http.client import HttpIntegration, trusted_authorities
+from mission_control.integrations.http.client import HttpIntegration
+from mission_control.integrations.http.connections import trusted_authorities
 
 
 class ModelProbe(HttpIntegration):

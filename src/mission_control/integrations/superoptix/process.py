@@ -14,8 +14,8 @@ from pathlib import Path
 import structlog
 
 from mission_control.core.child_processes import dies_with_us
-from mission_control.core.settings import inherited
 from mission_control.integrations.errors import SuperOptiXError
+from mission_control.integrations.superoptix.child import cause_of_death, environment, is_running
 from mission_control.integrations.superoptix.failures import UNCHANGED, failure
 from mission_control.integrations.superoptix.location import EngineLocation
 from mission_control_protocol import (
@@ -47,7 +47,6 @@ LAST_LINES = 40
 LINE_CHARACTERS = 500
 
 _LAST_ANSWERS = (Doctored, Compiled, MarketplaceListed, Evaluated, Ran, Optimized, Failed)
-_CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 _PROGRESS_BAR = re.compile(r"\d%\|")  # of DSPy's; they would push out what says why
 # A model may say NUL, and PostgreSQL stores no text that holds it. (Not: a backslash before `u0000`.)
@@ -104,7 +103,7 @@ class EngineProcess:
         has_failed = start is not None and start.done() and start.exception() is not None
         if has_failed or self._ended is not None or self._closing is not None:
             return False
-        return self._process is None or _is_running(self._process.pid)
+        return self._process is None or is_running(self._process.pid)
 
     # ---------------------------------------------------------------- talk
 
@@ -203,7 +202,7 @@ class EngineProcess:
             stderr=asyncio.subprocess.PIPE,
             limit=MAX_LINE_BYTES,
             cwd=home,
-            env=_environment(sources, home),
+            env=environment(sources, home),
             start_new_session=True,
             preexec_fn=dies_with_us(signal.SIGKILL),
         )
@@ -246,7 +245,7 @@ class EngineProcess:
             async with asyncio.timeout(TERMINATE_SECONDS):
                 await process.wait()
         self._signal_group(signal.SIGKILL)
-        self._end("crashed", _cause_of_death(process.returncode))
+        self._end("crashed", cause_of_death(process.returncode))
 
     async def _keep_log(self, process: asyncio.subprocess.Process) -> None:
         assert process.stderr is not None
@@ -337,35 +336,3 @@ class EngineProcess:
     def _remove_home(self) -> None:
         if self._home is not None:
             shutil.rmtree(self._home, ignore_errors=True)
-
-
-def _environment(sources: list[Path], home: Path) -> dict[str, str]:
-    """All that the engine may see of our environment: no key, no address, no setting of ours."""
-    return {
-        "LANG": "C.UTF-8",
-        **inherited("PATH", "LANG", *_CERTIFICATES),
-        "HOME": str(home),
-        "TMPDIR": str(home),
-        **({"PYTHONPATH": os.pathsep.join(map(str, sources))} if sources else {}),
-        "PYTHONUTF8": "1",
-        # A resumed search must walk through sets in the same order as before.
-        "PYTHONHASHSEED": "0",
-    }
-
-
-def _is_running(pid: int) -> bool:
-    """Ask the kernel, since our event loop may not have run when the process died."""
-    if not hasattr(os, "waitid"):
-        return True
-    try:
-        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
-    except ChildProcessError:
-        return False
-
-
-def _cause_of_death(status: int | None) -> str:
-    if status is None:
-        return "it stopped answering"
-    if status < 0:
-        return f"killed by {signal.Signals(-status).name}"
-    return f"exit code {status}"

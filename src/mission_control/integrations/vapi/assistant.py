@@ -5,11 +5,11 @@ from typing import NotRequired, Self, TypedDict, cast
 
 from pydantic import JsonValue
 
+from mission_control.core.json_types import JsonObject
 from mission_control.integrations.errors import (
     IntegrationContractError,
 )
 
-JsonObject = dict[str, JsonValue]
 SYSTEM, FIRST_MESSAGE = "system", "first_message"  # what a deployment can change
 # Vapi changes these by itself on a write; they are not configuration.
 SERVER_MANAGED = frozenset({"updatedAt", "latestVersion", "modelDeprecations", "analyticsMetadata"})

@@ -81,7 +81,6 @@ SYNCS: dict[SyncStatus, tuple[str, Color]] = {
     SyncStatus.RUNNING: ("reading", "blue"),
     SyncStatus.COMPLETED: ("read", "green"),
     SyncStatus.FAILED: ("failed", "red"),
-    SyncStatus.SKIPPED: ("nothing to read", "gray"),
 }
 SOURCES: dict[CallSource, str] = {CallSource.VAPI: "Vapi", CallSource.CLOSE: "Close"}
 ENDINGS: dict[CallEnding, tuple[str, Color]] = {

@@ -1,7 +1,7 @@
 """How a whole divides into kinds: a bar of coloured parts, with every part in words below it."""
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import streamlit as st
 
@@ -42,13 +42,3 @@ def share_bar(parts: Sequence[Part], *, label: str) -> None:
 
 def _said(name: str, count: int, total: int) -> str:
     return f"{name} {count:,} ({figures.share(count / total)})"
-
-
-def parts_of(counts: Mapping[str, int], words: Mapping[str, tuple[str, str]]) -> list[Part]:
-    """Parts from counts by word; a word we do not know is shown as it is, in grey."""
-    return [(*_named(word, count, words),) for word, count in counts.items()]
-
-
-def _named(word: str, count: int, words: Mapping[str, tuple[str, str]]) -> Part:
-    name, color = words.get(word, (word.replace("_", " "), "rgb(128,138,150)"))
-    return name, count, color

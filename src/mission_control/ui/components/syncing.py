@@ -107,8 +107,6 @@ def _progress(job_id: UUID, *, key: str) -> None:
 
 def _part(name: str, part: Mapping[str, Any]) -> None:
     status = SyncStatus(part["status"])
-    if status is SyncStatus.SKIPPED:
-        return
     title = f"**{NAMES.get(name, badges.plain(name))}** {badges.sync(status)}"
     if status is SyncStatus.RUNNING:
         st.progress(_share(part), f"{title} &ensp;{_reached(part)}")

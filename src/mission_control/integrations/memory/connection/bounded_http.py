@@ -6,7 +6,8 @@ from typing import Any
 
 import httpx2
 
-from mission_control.integrations.http.client import USER_AGENT, is_loopback
+from mission_control.integrations.http.client import USER_AGENT
+from mission_control.integrations.http.connections import is_loopback
 from mission_control.integrations.memory.connection.wire import EXCHANGE, Exchange
 
 NO_ANSWER = 599  # no server sends it

@@ -1,31 +1,24 @@
 """One memory server: a task that owns its connection, and calls that never wait longer than they may."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 from pydantic import JsonValue
 
 from mission_control.core.clock import utc_now
 from mission_control.core.tasks import end
-from mission_control.integrations.errors import (
-    IntegrationAmbiguousError,
-    IntegrationContractError,
-    IntegrationCredentialsError,
-    IntegrationError,
-    IntegrationRateLimitedError,
-    IntegrationRejectedError,
-    IntegrationUnavailableError,
-)
+from mission_control.integrations.errors import IntegrationError
 from mission_control.integrations.memory.config.configuration import ServerConfiguration
+from mission_control.integrations.memory.connection.connection import Connection
 from mission_control.integrations.memory.connection.envelopes import ToolAnswer
+from mission_control.integrations.memory.connection.refusals import refusal, too_slow
 from mission_control.integrations.memory.connection.trouble import Diagnosis, Trouble, TroubledError
-from mission_control.integrations.memory.connection.wire import Wire
 from mission_control.integrations.memory.items import ServerState, Status
 
 if TYPE_CHECKING:
@@ -39,38 +32,17 @@ T = TypeVar("T")
 CLOSE_SECONDS = 4.0
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 30.0
-RATE_LIMIT_PAUSE_SECONDS = 2.0
-LAST_WORDS_SECONDS = 0.2
 MOST_TIMEOUTS_IN_A_ROW = 2
 NOT_OURS = "is not part of this process"
 NOT_ASKED_YET = "nothing was asked of it yet"
 
 _MAY_BE_REPEATED = frozenset({Trouble.LOST, Trouble.NOT_DONE})
-_MAY_HAVE_BEEN_MADE = frozenset(
-    {Trouble.LOST, Trouble.UNREACHABLE, Trouble.NON_CONFORMING, Trouble.FAILED}
-)
 _STATUS_OF: Mapping[Trouble, Status] = {
     Trouble.UNAUTHORISED: "unauthorised",
     Trouble.NON_CONFORMING: "non-conforming",
     Trouble.REJECTED: "non-conforming",
     Trouble.FAILED: "non-conforming",
 }
-
-
-@dataclass(slots=True, eq=False)
-class _Connection:
-    """One attempt to be connected, and what came of it. Its owner alone enters and leaves it."""
-
-    wire: Wire = field(default_factory=Wire)
-    settled: asyncio.Event = field(default_factory=asyncio.Event)  # connected, or it failed
-    leave: asyncio.Event = field(default_factory=asyncio.Event)
-    session: "Session | None" = None
-    failure: Diagnosis | None = None
-    owner: "asyncio.Task[None] | None" = None
-
-    @property
-    def is_usable(self) -> bool:
-        return self.failure is None and not self.leave.is_set()
 
 
 class MemoryServer:
@@ -87,7 +59,7 @@ class MemoryServer:
     ) -> None:
         self.configuration = configuration
         self._embedded = embedded
-        self._connection: _Connection | None = None
+        self._connection: Connection | None = None
         self._owners: set[asyncio.Task[None]] = set()
         self._turns = asyncio.Semaphore(configuration.concurrency)
         self._failures = 0
@@ -123,7 +95,7 @@ class MemoryServer:
             async with asyncio.timeout(within):
                 return (await self._connected(fresh=fresh))[1].schemas
         except TroubledError as exc:
-            raise self._refusal(exc, changes=False) from exc
+            raise refusal(self.name, exc, changes=False) from exc
         except TimeoutError as exc:
             raise self._too_slow(within, sent=False) from exc
 
@@ -163,7 +135,7 @@ class MemoryServer:
         for last in (False, True):
             connection, session = await self._connected(fresh=True)
             try:
-                await self._answered(connection, session.look())
+                await connection.answer(session.look())
             except TroubledError as exc:
                 self._note_trouble(connection, exc.diagnosis)
                 if last or exc.diagnosis.trouble not in _MAY_BE_REPEATED:
@@ -183,7 +155,7 @@ class MemoryServer:
                     if answer is not None:
                         return answer
         except TroubledError as exc:
-            raise self._refusal(exc, changes=changes) from exc
+            raise refusal(self.name, exc, changes=changes) from exc
         except TimeoutError as exc:
             self._note_timeout(progress)
             raise self._too_slow(within, sent=progress.is_sent and changes) from exc
@@ -197,7 +169,7 @@ class MemoryServer:
         progress.connection, progress.is_sent = connection, True
         progress.attempts_left -= 1
         try:
-            answer = await self._answered(connection, session.call(tool, arguments))
+            answer = await connection.answer(session.call(tool, arguments))
         except TroubledError as exc:
             self._note_trouble(connection, exc.diagnosis)
             if progress.attempts_left == 0 or exc.diagnosis.trouble not in _MAY_BE_REPEATED:
@@ -207,21 +179,6 @@ class MemoryServer:
         self._note_answer(connection)
         return answer
 
-    async def _answered(self, connection: _Connection, question: Coroutine[Any, Any, T]) -> T:
-        """In a task of its own: what ends the connection must not end whoever asks."""
-        assert connection.owner is not None
-        call = asyncio.create_task(question)
-        call.add_done_callback(_forget)
-        try:
-            await asyncio.wait({call, connection.owner}, return_when=asyncio.FIRST_COMPLETED)
-            await asyncio.wait({call}, timeout=LAST_WORDS_SECONDS)  # its own error says more
-            if call.done() and not call.cancelled():
-                return call.result()
-        finally:
-            call.cancel()
-        lost = connection.failure or Diagnosis(Trouble.LOST, "ended the connection")
-        raise TroubledError(lost, sent=True)
-
     # ---------------------------------------------------------------- connecting
 
     def connect(self) -> None:
@@ -229,7 +186,7 @@ class MemoryServer:
         if not self._is_closed and (self._connection is None or not self._connection.is_usable):
             self._begin()
 
-    async def _connected(self, *, fresh: bool = False) -> "tuple[_Connection, Session]":
+    async def _connected(self, *, fresh: bool = False) -> "tuple[Connection, Session]":
         connection = self._connection
         if self._is_closed:
             raise TroubledError(Diagnosis(Trouble.UNREACHABLE, "was closed"))
@@ -249,8 +206,8 @@ class MemoryServer:
         """It failed a moment ago, and would only fail again."""
         return self._failures > 0 and asyncio.get_running_loop().time() < self._not_before
 
-    def _begin(self) -> _Connection:
-        connection = self._connection = _Connection()
+    def _begin(self) -> Connection:
+        connection = self._connection = Connection()
         self._become("connecting", None)
         if self.configuration.transport == "embedded" and self._embedded is None:
             self._fail(connection, Diagnosis(Trouble.UNREACHABLE, NOT_OURS))
@@ -260,7 +217,7 @@ class MemoryServer:
         connection.owner.add_done_callback(self._owners.discard)
         return connection
 
-    async def _own(self, connection: _Connection) -> None:
+    async def _own(self, connection: Connection) -> None:
         """The only task that enters and leaves the connection: MCP's scopes must not change hands."""
         seconds = self.configuration.connect_timeout_seconds
         limit = asyncio.get_running_loop().call_later(seconds, self._give_up, connection)
@@ -286,7 +243,7 @@ class MemoryServer:
         return self._embedded
 
     def _settle(
-        self, connection: _Connection, limit: asyncio.TimerHandle, session: "Session"
+        self, connection: Connection, limit: asyncio.TimerHandle, session: "Session"
     ) -> None:
         limit.cancel()
         if connection.failure is not None:  # given up a moment ago
@@ -297,14 +254,14 @@ class MemoryServer:
         self._become("connected", None)
         self._state = replace(self._state, tools=tuple(session.schemas), protocol=session.protocol)
 
-    def _give_up(self, connection: _Connection) -> None:
+    def _give_up(self, connection: Connection) -> None:
         seconds = self.configuration.connect_timeout_seconds
         late = Diagnosis(Trouble.UNREACHABLE, f"did not answer within {seconds:g} s of connecting")
         self._fail(connection, late)
         assert connection.owner is not None
         connection.owner.cancel()
 
-    def _fail(self, connection: _Connection, diagnosis: Diagnosis) -> None:
+    def _fail(self, connection: Connection, diagnosis: Diagnosis) -> None:
         """Only the first cause counts."""
         if connection.failure is not None:
             return
@@ -327,13 +284,13 @@ class MemoryServer:
 
     # ---------------------------------------------------------------- after a failure
 
-    def _note_answer(self, connection: _Connection) -> None:
+    def _note_answer(self, connection: Connection) -> None:
         """It may have been too slow for whoever looked before, and taken for unreachable."""
         is_ours = connection is self._connection and connection.is_usable
         if is_ours and self._state.status != "connected":
             self._become("connected", None)
 
-    def _note_trouble(self, connection: _Connection, diagnosis: Diagnosis) -> None:
+    def _note_trouble(self, connection: Connection, diagnosis: Diagnosis) -> None:
         """A failed call may say that the connection is worth nothing any more."""
         # Not its reason: servers quote what they were asked, and that may be personal.
         log.warning("memory_call_failed", server=self.name, trouble=diagnosis.trouble)
@@ -351,55 +308,15 @@ class MemoryServer:
             self._fail(progress.connection, late)
             self._leave(progress.connection)
 
-    def _leave(self, connection: _Connection) -> None:
+    def _leave(self, connection: Connection) -> None:
         connection.leave.set()
         owner = connection.owner
         if owner is not None:
             asyncio.get_running_loop().call_later(CLOSE_SECONDS, owner.cancel)
 
-    def _refusal(self, trouble: TroubledError, *, changes: bool) -> IntegrationError:
-        found = trouble.diagnosis
-        fields: dict[str, object] = {"vendor": self.name, "reason": found.reason}
-        says = f"The memory server {self.name} {found.reason}."
-        if changes and trouble.sent and found.trouble in _MAY_HAVE_BEEN_MADE:
-            return self._ambiguous(says, fields)
-        match found.trouble:
-            case Trouble.UNAUTHORISED:
-                return IntegrationCredentialsError(
-                    f"{says} Nothing was changed; correct its headers or env in memory.toml.",
-                    **fields,
-                )
-            case Trouble.BUSY:
-                return IntegrationRateLimitedError(
-                    f"{says} Nothing was changed; try again later.",
-                    retry_after=found.retry_after or RATE_LIMIT_PAUSE_SECONDS,
-                    **fields,
-                )
-            case Trouble.REJECTED | Trouble.FAILED:
-                return IntegrationRejectedError(f"{says} Nothing was changed.", **fields)
-            case Trouble.NON_CONFORMING:
-                return IntegrationContractError(f"{says} Nothing was changed.", **fields)
-            case _:
-                return IntegrationUnavailableError(
-                    f"{says} Nothing was changed; try again later.", **fields
-                )
-
     def _too_slow(self, seconds: float, *, sent: bool) -> IntegrationError:
         waited = self._state.status == "connecting"
-        what = "is still being connected" if waited else "did not answer"
-        says = f"The memory server {self.name} {what} after {seconds:.3g} s."
-        fields: dict[str, object] = {"vendor": self.name, "reason": "timeout"}
-        if sent:
-            return self._ambiguous(says, fields)
-        return IntegrationUnavailableError(
-            f"{says} Nothing was changed; try again later.", **fields
-        )
-
-    def _ambiguous(self, says: str, fields: dict[str, object]) -> IntegrationAmbiguousError:
-        return IntegrationAmbiguousError(
-            f"{says} The change was sent and may or may not have been made: look before repeating it.",
-            **fields,
-        )
+        return too_slow(self.name, seconds, connecting=waited, sent=sent)
 
     # ---------------------------------------------------------------- closing
 
@@ -418,15 +335,9 @@ class MemoryServer:
 class _Progress:
     attempts_left: int
     is_sent: bool = False
-    connection: _Connection | None = None
+    connection: Connection | None = None
 
 
 def _load_session() -> ModuleType:
     """The MCP SDK, which takes 0.8 s to load: by whoever connects, and not in the event loop."""
     return import_module("mission_control.integrations.memory.connection.session")
-
-
-def _forget(call: "asyncio.Task[Any]") -> None:
-    """Nobody may be left to look at how it ended."""
-    if not call.cancelled():
-        call.exception()

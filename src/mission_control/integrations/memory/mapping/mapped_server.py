@@ -13,7 +13,7 @@ from mission_control.integrations.errors import (
     IntegrationError,
     IntegrationRejectedError,
 )
-from mission_control.integrations.memory.config.configuration import Operation, OperationName
+from mission_control.integrations.memory.config.operations import Operation, OperationName
 from mission_control.integrations.memory.connection.envelopes import (
     LARGEST_PROSE,
     Prose,
@@ -29,18 +29,15 @@ from mission_control.integrations.memory.items import (
     ServerProblem,
     Written,
 )
-from mission_control.integrations.memory.mapping.records import (
-    Fitted,
+from mission_control.integrations.memory.mapping.arguments import Fitted, fill, fit
+from mission_control.integrations.memory.mapping.pages import (
     Found,
     NoItemsError,
     Page,
-    conversation,
-    fill,
-    fit,
     lookup,
-    memory,
     page_of,
 )
+from mission_control.integrations.memory.mapping.records import conversation, memory
 
 MOST_PAGES = 2_000
 

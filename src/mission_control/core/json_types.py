@@ -1,0 +1,5 @@
+"""JSON as Python has it, where its shape is not known."""
+
+from pydantic import JsonValue
+
+JsonObject = dict[str, JsonValue]
