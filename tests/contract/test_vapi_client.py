@@ -515,7 +515,7 @@ class TestInterruptedDeployment:
         remus = await a_remus(vapi)
         before = await sandbox.get(remus)
         await sandbox.fault(kind, remus, method="PATCH")
-        with pytest.raises(DeployUnconfirmedError) as caught:
+        with pytest.raises(DeployUnconfirmedError):
             await vapi.deploy_optimized(remus, {"system": PROMPT})
         assert await sandbox.get(remus) == before
         assert await sandbox.count("PATCH", remus) == 1
