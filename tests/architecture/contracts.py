@@ -20,8 +20,6 @@ FLOORS = {
     "schemas": BOTTOM,
     "errors": BOTTOM,
 }
-# A service that is not yet cut into commands, work and queries may use all of them, and they it.
-UNCUT = "service"
 
 
 class BrokenImport(NamedTuple):
@@ -142,14 +140,12 @@ class _Place(NamedTuple):
 
     @property
     def floor(self) -> int:
-        return COMMAND if self.module == UNCUT else FLOORS.get(self.module or "", OWN)
+        return FLOORS.get(self.module or "", OWN)
 
 
 def _objection_within(above: _Place, below: _Place) -> str | None:
     if above.module == below.module or above.floor > below.floor:
         return None
-    if UNCUT in (above.module, below.module) and above.floor >= QUERY:
-        return None if below.floor < DOOR else "the middle does not import a door"
     if above.floor == below.floor and above.floor in (OWN, BOTTOM):
         return None
     return f"{above.module} does not stand above {below.module}"
@@ -162,7 +158,7 @@ def _objection_between(above: _Place, below: _Place) -> str | None:
         return f"{above.module} import no more than their like from another feature"
     if above.module == "commands" and below.module == "work":
         return "a command never does the work"
-    if above.module == "queries" and below.floor == COMMAND and below.module != UNCUT:
+    if above.module == "queries" and below.floor == COMMAND:
         return "a query never writes"
     return None
 

@@ -17,6 +17,10 @@ def test_only_plumbing_lies_beside_the_features() -> None:
     assert {path.stem for path in API.glob("*.py")} == PLUMBING | {"__init__"}
 
 
+def test_asking_doing_and_reading_are_not_one_service() -> None:
+    assert list(API.rglob("service.py")) == []
+
+
 @pytest.mark.parametrize("feature", FEATURES)
 def test_has_a_docstring_in_every_file(feature: str) -> None:
     for path in (API / feature).glob("*.py"):
