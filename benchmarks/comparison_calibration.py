@@ -1,6 +1,6 @@
 """How often the verdict on a candidate is wrong, measured on populations whose truth is known.
 
-    .venv/bin/python benchmarks/comparison_calibration.py [--runs 2000]
+    .venv/bin/python benchmarks/comparison_calibration.py [--runs 2000] [--readings]
 
 A population is a mixture of kinds of scenarios, each with the chance to pass before and after, so
 the true difference is known. Every run samples scenarios from it, runs each a few times in both
@@ -27,6 +27,8 @@ from mission_control.core.paired_statistics import (
 )
 
 SIZES = (8, 12, 20, 50, 100, 200)
+SPLIT_SIZES = (16, 30, 60, 100, 200)  # test splits, for what repeated reading does to them
+READINGS = 20
 REPETITIONS = (1, 2, 3, 4, 5)
 FEWEST_CHANGES = 8  # with fewer scenarios expected to change, the interval is wider than it need be
 
@@ -107,6 +109,11 @@ CHANGED = (
     Population("steady, 6% fixed", ((0.06, 0, 1), (0.24, 0, 0), (0.7, 1, 1))),
     Population("strong, slightly worse", ((0.5, 0.99, 0.95), (0.3, 0.9, 0.8), (0.2, 0.7, 0.55))),
     Population("nearly perfect 98% -> 95%", ((1.0, 0.98, 0.95),)),
+)
+GAINS = (
+    Population("steady, a quarter fixed", ((0.25, 0, 1), (0.3, 0, 0), (0.45, 1, 1))),
+    Population("even 50% -> 75%", ((1.0, 0.5, 0.75),)),
+    Population("30% fixed, 5% broken", ((0.3, 0.05, 0.95), (0.05, 0.9, 0.5), (0.65, 0.8, 0.8))),
 )
 RARE_HARM = Population("90% gain 10 points, 10% collapse", ((0.9, 0.8, 0.9), (0.1, 0.95, 0.05)))
 
@@ -211,6 +218,75 @@ def null_optimizer(
     return NullOptimizer(better / runs, seen / runs, reported / runs)
 
 
+def better_at(
+    baseline: Counts, candidate: Counts, repetitions: int, *, readings: tuple[int | None, ...]
+) -> list[bool]:
+    """Whether `compare` says better, as each of these readings.
+
+    Not asked where the gain is under 1.5 of its standard errors: p is then above 10 %.
+    """
+    change = candidate - baseline
+    if change.sum() < 1.5 * np.sqrt((change**2).sum()) or not change.any():
+        return [False for _ in readings]
+    before, after = arm(baseline, repetitions), arm(candidate, repetitions)
+    return [compare(before, after, reading=each).verdict == "better" for each in readings]
+
+
+@dataclass(frozen=True)
+class InARow:
+    """Shares of runs with at least one false `better`: with the ledger, and at 5 % each time."""
+
+    with_ledger: float
+    without: float
+
+
+def in_a_row(
+    rng: np.random.Generator,
+    population: Population,
+    *,
+    size: int,
+    runs: int,
+    readings: int = READINGS,
+    repetitions: int = 3,
+) -> InARow:
+    """Candidates that are no better, one after another on the same test scenarios."""
+    fooled, fooled_without = 0, 0
+    for _ in range(runs):
+        (chances,), _ = population.sample(rng, (1, size))
+        results = [
+            better_at(
+                passes(rng, chances, repetitions),
+                passes(rng, chances, repetitions),
+                repetitions,
+                readings=(reading, None),
+            )
+            for reading in range(1, readings + 1)
+        ]
+        fooled += any(with_ledger for with_ledger, _ in results)
+        fooled_without += any(without for _, without in results)
+    return InARow(fooled / runs, fooled_without / runs)
+
+
+def power_at(
+    rng: np.random.Generator,
+    population: Population,
+    *,
+    size: int,
+    runs: int,
+    readings: tuple[int | None, ...] = (1, 3, 10),
+    repetitions: int = 3,
+) -> list[float]:
+    """The share of comparisons that call a candidate of this population better, by reading."""
+    before, after = population.sample(rng, (runs, size))
+    baselines = passes(rng, before, repetitions)
+    candidates = passes(rng, after, repetitions)
+    found = [
+        better_at(old, new, repetitions, readings=readings)
+        for old, new in zip(baselines, candidates, strict=True)
+    ]
+    return [sum(each) / runs for each in zip(*found, strict=True)]
+
+
 # ------------------------------------------------------------------ tables
 
 
@@ -238,6 +314,37 @@ def print_coverage(runs: int) -> None:
             text = f"({100 * share:.1f})" if few else f"{100 * share:.1f} "
             cells += f"{text:>9}"
         print(f"{population.name:32}{100 * population.difference:+7.1f}{cells}")
+
+
+def print_in_a_row(runs: int) -> None:
+    print(
+        f"\n{READINGS} comparisons in a row on one test split, candidates no better: at least one "
+        f"false `better`, % of {runs:,} runs"
+    )
+    print("(with the ledger, at most 5 wanted; in brackets at p < 0.05 each time)")
+    print(f"{'population':32}" + "".join(f"{f'n={size}':>14}" for size in SPLIT_SIZES))
+    for population in ALIKE:
+        rng = np.random.default_rng(12)
+        cells = ""
+        for size in SPLIT_SIZES:
+            found = in_a_row(rng, population, size=size, runs=runs)
+            cells += f"{f'{100 * found.with_ledger:.1f} ({100 * found.without:.1f})':>14}"
+        print(f"{population.name:32}{cells}", flush=True)
+
+
+def print_power_left(runs: int) -> None:
+    print(f"\nPower that is left at the i-th reading, % of {runs:,} comparisons called better")
+    print(
+        f"{'population':32}{'true':>7}{'reading':>9}"
+        + "".join(f"{f'n={n}':>8}" for n in SPLIT_SIZES)
+    )
+    for population in GAINS:
+        rng = np.random.default_rng(13)
+        columns = [power_at(rng, population, size=size, runs=runs) for size in SPLIT_SIZES]
+        for reading, shares in zip((1, 3, 10), zip(*columns, strict=True), strict=True):
+            cells = "".join(f"{100 * share:8.1f}" for share in shares)
+            name = f"{population.name:32}{100 * population.difference:+7.1f}"
+            print(f"{name}{reading:9}{cells}", flush=True)
 
 
 def print_null_optimizer(runs: int) -> None:
@@ -296,8 +403,15 @@ def print_speed() -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=2000)
-    runs: int = parser.parse_args().runs
+    parser.add_argument("--readings", action="store_true", help="repeated reading alone")
+    given = parser.parse_args()
+    runs: int = given.runs
     started = time.perf_counter()
+    print_in_a_row(runs // 2)
+    print_power_left(runs // 4)
+    if given.readings:
+        print(f"\n{time.perf_counter() - started:.0f} s")
+        return
     print_false_better(runs)
     print_coverage(runs)
     print_null_optimizer(runs)

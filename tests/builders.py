@@ -30,12 +30,21 @@ def a_waiting_event(channel: str = "test", **data: Any) -> WaitingEvent:
     return WaitingEvent(id=next(_event_ids), channel=channel, body=body)
 
 
+# The same topics in every split, asked in other words: the same words would be a leak.
+ASKED_IN = {
+    "train": "What about the {topic}?",
+    "validation": "The {topic}, please?",
+    "test": "And how is it with the {topic}?",
+}
+
+
 def a_scenario(name: str = "price", *, topic: str | None = None, **changes: Any) -> dict[str, Any]:
     """A case about `topic`, which has one right answer wherever it is asked."""
     topic = topic or name
+    asked = ASKED_IN[changes.get("split", "train")].format(topic=topic)
     return {
         "name": name,
-        "input": {"caller_says": f"What about the {topic}?"},
+        "input": {"caller_says": asked},
         "expected_output": {"reply": f"Here is what we say about the {topic}"},
         "checks": [{"contains": [f"about the {topic}"]}],
         **changes,
@@ -51,7 +60,7 @@ def a_playbook(
         declared = [
             a_scenario(f"{topic}_{split}", topic=topic, split=split)
             for split in ("train", "validation", "test")
-            for topic in ("price", "time", "claim")
+            for topic in ("price", "refund", "claim")
         ]
     return yaml.safe_dump(
         {

@@ -34,6 +34,7 @@ def test_is_tested(feature: str) -> None:
     elsewhere = {
         "agent_import": "/api/agents/import",
         "sync": "/api/system/sync",
+        "test_split": "/api/agents/ada/test-split",
         "webhooks": "/webhooks/",
     }
     prefix = elsewhere.get(feature, f"/api/{feature}")

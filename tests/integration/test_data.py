@@ -9,19 +9,25 @@ from functools import partial
 
 import pytest
 from sqlalchemy import inspect, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from mission_control.core.clock import utc_now
 from mission_control.core.errors import NotFoundError
 from mission_control.core.events import Event
-from mission_control.core.words import JobStatus
+from mission_control.core.words import AgentType, JobStatus
 from mission_control.data import migrate
+from mission_control.data.agents import Agent
 from mission_control.data.engine import create_engine, create_sessions
 from mission_control.data.jobs import Job
 from mission_control.data.pages import Cursor, CursorError
 from mission_control.data.tables import Base
-from mission_control.data.unit_of_work import UnitOfWork, WrittenMeanwhileError
+from mission_control.data.unit_of_work import (
+    DatabaseUnavailableError,
+    MigrationsMissingError,
+    UnitOfWork,
+    WrittenMeanwhileError,
+)
 from tests.builders import a_job, a_version, an_agent, an_evaluation
 
 LEASE = timedelta(seconds=30)
@@ -78,6 +84,26 @@ def _leading_columns(inspector, table: str) -> set[str]:
     found = [*inspector.get_indexes(table), *inspector.get_unique_constraints(table)]
     primary = inspector.get_pk_constraint(table)["constrained_columns"][:1]
     return {each["column_names"][0] for each in found} | {*primary}
+
+
+class TestTablesThatAreNotThere:
+    async def test_are_migrations_that_are_missing(self, database_url: str, unit) -> None:
+        await asyncio.to_thread(migrate.downgrade, database_url)
+        for readonly in (True, False):
+            with pytest.raises(MigrationsMissingError, match="mission-control migrate"):
+                async with unit(readonly=readonly) as uow:
+                    await uow.agents.count()
+        with pytest.raises(MigrationsMissingError):
+            async with unit() as uow:
+                uow.agents.add(Agent(id="ada", name="ADA", type=AgentType.STANDALONE))
+
+    async def test_a_mistake_of_ours_is_not_called_that(self, unit, engine: AsyncEngine) -> None:
+        async with engine.connect() as connection:
+            postgres = connection.dialect.name == "postgresql"
+        with pytest.raises(ProgrammingError if postgres else DatabaseUnavailableError) as raised:
+            async with unit(readonly=True) as uow:
+                await uow._session.execute(text("SELEKT 1"))
+        assert not isinstance(raised.value, MigrationsMissingError)
 
 
 class TestUnitOfWork:

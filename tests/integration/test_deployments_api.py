@@ -178,7 +178,7 @@ def a_playbook_with_splits() -> list[dict[str, Any]]:
     return [
         a_scenario(f"{topic}_{split}", split=split)
         for split in ("train", "validation", "test")
-        for topic in ("price", "time")
+        for topic in ("price", "refund")
     ]
 
 

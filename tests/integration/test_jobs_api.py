@@ -202,6 +202,15 @@ class TestOptimize:
         assert status["improvement_pct"] is None
         assert (await client.get("/api/agents/ada")).json()["status"] == "dev"
 
+    async def test_a_model_that_fails_half_of_the_time_is_unreliable(
+        self, client: httpx2.AsyncClient, run: RunJob
+    ) -> None:
+        """As an evaluation of it is, also where the preflight is among what fails."""
+        body = {"model": "openai/sandbox-half"}
+        job = await run((await client.post("/api/optimize/ada", json=body)).json()["id"])
+        assert (job["status"], job["error"]["kind"]) == ("failed", "unreliable"), job["error"]
+        assert (await client.get("/api/optimize/ada/status")).json()["verdict"] is None
+
     async def test_searches_compares_and_never_touches_the_current_version(
         self, client: httpx2.AsyncClient, run: RunJob
     ) -> None:

@@ -23,7 +23,7 @@ def test_a_playbook_is_imported_and_shown(api: ServedApi, open_page: Open) -> No
     assert [agent["id"] for agent in api.get("/api/agents")["items"]] == ["ada"]
     row = console.dataframe[0].value.iloc[0]
     assert (row["Agent"], row["Pass rate"]) == ("ADA", "—")
-    assert row["Measured on"] == "not evaluated yet"
+    assert row["Measured on"] == "not measured on the test split"
     assert console.selectbox(key="agent").value == "ada"
 
 

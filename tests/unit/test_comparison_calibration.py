@@ -66,6 +66,22 @@ def test_the_scenarios_said_to_be_needed_show_a_true_gain_about_four_times_in_fi
     assert 0.75 <= share <= 0.90
 
 
+@pytest.mark.parametrize("population", [EVEN, MIXED], ids=lambda each: each.name)
+def test_twenty_readings_of_one_test_split_rarely_find_what_is_not_there(
+    population: Population,
+) -> None:
+    """Without the ledger one of three runs does. 300 runs: 5 % are 15, and 24 are as good as never."""
+    found = calibration.in_a_row(np.random.default_rng(14), population, size=30, runs=300)
+    assert found.with_ledger <= 0.08
+    assert found.without > 0.15
+
+
+def test_a_true_gain_is_found_at_the_tenth_reading_too() -> None:
+    gain = calibration.GAINS[0]
+    first, _, tenth = calibration.power_at(np.random.default_rng(15), gain, size=60, runs=100)
+    assert 0.9 < tenth <= first
+
+
 def test_a_true_gain_is_found() -> None:
     gains = calibration.comparisons(
         np.random.default_rng(11), CHANGED[3], size=100, repetitions=3, runs=200

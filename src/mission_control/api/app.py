@@ -29,6 +29,7 @@ from mission_control.api.realtime import router as realtime_router
 from mission_control.api.resources import Resources, build_resources
 from mission_control.api.sync.router import router as sync_router
 from mission_control.api.system.router import router as system_router
+from mission_control.api.test_split.router import router as test_split_router
 from mission_control.api.webhooks.batching import MessageBatch
 from mission_control.api.webhooks.router import router as webhooks_router
 from mission_control.core.logging import configure_logging
@@ -92,6 +93,7 @@ def create_app(resources: Resources | None = None) -> FastAPI:
         jobs_router,
         system_router,
         sync_router,
+        test_split_router,
         realtime_router,
     ):
         app.include_router(router)

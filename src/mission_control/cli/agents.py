@@ -145,6 +145,17 @@ def edit_agent(
         session.screen.answer(detail, *tables.agent(detail))
 
 
+@app.command("test-split")
+def show_test_split(*, agent_id: AgentId, as_json: AsJson = False, api_url: ApiUrl = None) -> None:
+    """Show how much of the test split is spent, and what the next comparison needs."""
+    from mission_control.cli import tables
+    from mission_control.cli.session import open_session
+
+    with open_session(as_json=as_json, api_url=api_url) as session:
+        found = session.client.agents.test_split(agent_id)
+        session.screen.answer(found, tables.test_split(found))
+
+
 @app.command("versions")
 def list_versions(
     *, agent_id: AgentId, limit: Limit = 50, as_json: AsJson = False, api_url: ApiUrl = None

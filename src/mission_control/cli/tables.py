@@ -12,6 +12,7 @@ from mission_control.api.deployments.schemas import DeploymentRead
 from mission_control.api.evaluate.schemas import EvaluationDetail, ScenarioResultRead
 from mission_control.api.jobs.schemas import JobPage, JobRead
 from mission_control.api.optimize.schemas import OptimizationDetail
+from mission_control.api.test_split.schemas import SplitRead
 from mission_control.cli.formats import (
     NOT_MEASURED,
     STATE_STYLES,
@@ -210,6 +211,8 @@ def comparison(found: OptimizationDetail) -> list[RenderableType]:
         ("broken", _names(numbers.get("broken"))),
         *([("anchors broken", Text(_names(numbers["anchors_broken"]), "bold red"))] if numbers.get("anchors_broken") else []),
         *([("not measured", _names(numbers["unmeasured"]))] if numbers.get("unmeasured") else []),
+        *([("left out, leaked", _names(numbers["leaked"]))] if numbers.get("leaked") else []),
+        *([("test split", _reading(numbers))] if numbers.get("reading") else []),
         ("search", _search(found)),
         ("cost", money(found.cost_usd, is_final=found.status is RunStatus.COMPLETED)),
     ])  # fmt: skip
@@ -250,6 +253,23 @@ def _difference(numbers: dict[str, Any]) -> str:
         f"{points(numbers.get('difference'))}, 95 % interval {points(low)} to {points(high)}, "
         f"p = {chance:.4f}"
     )
+
+
+def _reading(numbers: dict[str, Any]) -> str:
+    return f"reading {numbers['reading']} of it, which needs p < {numbers['level']:.2g}"
+
+
+def test_split(found: SplitRead) -> RenderableType:
+    never_read = f"{len(found.never_read)} of {found.questions} questions"
+    return facts([
+        ("agent", f"{found.agent_id}, version {found.version}"),
+        ("readings", str(found.readings)),
+        ("the next", f"reading {found.next_reading}, which needs p < {found.next_level:.2g}"),
+        ("never read", f"{never_read}: {_names(found.never_read)}"),
+        ("evaluated since", f"{found.uncounted_evaluations} times; an edit makes one reading of it"),
+        *([("leaked", Text(_names(found.leaked), "bold red"))] if found.leaked else []),
+        *(("copies", _names(group)) for group in found.copies),
+    ])  # fmt: skip
 
 
 def _names(names: Sequence[str] | None) -> str:

@@ -13,6 +13,7 @@ from mission_control.api.agents.schemas import (
     VersionDiff,
     VersionPage,
 )
+from mission_control.api.test_split.schemas import SplitRead
 from mission_control.client.requests import Requests, part
 from mission_control.core.words import AgentStatus, AgentType
 
@@ -55,6 +56,10 @@ class Agents:
         }
         request = AgentCreate.model_validate({k: v for k, v in given.items() if v is not None})
         return self._client.post("/api/agents", request, AgentDetail)
+
+    def test_split(self, agent_id: str) -> SplitRead:
+        """How much of the test split is spent, and what the next comparison needs."""
+        return self._client.get(f"{_agent(agent_id)}/test-split", SplitRead)
 
     def candidates(self) -> ImportCandidates:
         """The assistants at Vapi, and which agent each is linked to."""

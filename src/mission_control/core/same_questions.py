@@ -5,6 +5,7 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from math import ceil
 
 from pydantic import BaseModel, ConfigDict
@@ -13,7 +14,9 @@ from mission_control.core.playbook import Scenario, Split, split_of
 
 SHINGLE = 4  # characters: also right for writing without spaces
 NEARLY = 0.8  # of the shingles of the shorter text are in the longer one, too
-AS_LONG = 0.65  # as long as the longer one, at least: "and what else" is another question
+AS_LONG = 0.6  # as long as the longer one, at least: "and what else" is another question
+SPELLED_ALIKE = 0.75  # two words
+MOST_SHOWN = 10  # of the pairs, in one sentence
 _FEWEST_SHARED = NEARLY * AS_LONG
 
 Shingles = frozenset[tuple[str, str]]
@@ -77,6 +80,37 @@ def same_questions(agent_id: str, scenarios: Sequence[Scenario]) -> SameQuestion
     )
 
 
+def warnings(found: SameQuestions) -> list[str]:
+    """What somebody who imports or edits scenarios should know, with the pairs."""
+    leaks = [pair for pair in found.pairs if pair.leaks]
+    tested = [pair for pair in found.pairs if pair.first_split == pair.second_split == "test"]
+    learned = [pair for pair in found.pairs if pair not in leaks and pair not in tested]
+    return [
+        f"{text} {_shown(pairs)}"
+        for pairs, text in (
+            (
+                leaks,
+                "The search is shown questions of the test split, so these test scenarios do not "
+                f"count for a verdict: {', '.join(found.leaked[:MOST_SHOWN])}. Ask something else "
+                "in them.",
+            ),
+            (tested, "Test scenarios that ask the same question count once in a verdict."),
+            (learned, "Scenarios of train and validation ask the same question."),
+        )
+        if pairs
+    ]
+
+
+def _shown(pairs: Sequence[SamePair]) -> str:
+    shown = [
+        f"{each.first} ({each.first_split}) and {each.second} ({each.second_split})"
+        + ("" if each.similarity == 1 else ", nearly the same words")
+        for each in pairs[:MOST_SHOWN]
+    ]
+    more = len(pairs) - len(shown)
+    return "; ".join([*shown, *([f"and {more} pairs more"] if more else [])]) + "."
+
+
 def normal_question(text: str) -> str:
     """Without what makes no other question: case, accents, punctuation, spacing, invisible marks."""
     plain = unicodedata.normalize("NFKD", text).casefold()
@@ -129,39 +163,57 @@ def _normal(fields: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
 
 @dataclass(frozen=True)
 class _Question:
-    """An input as the shingles of each of its fields, and the numbers in it, in order."""
+    """An input as the text of each of its fields, and the numbers in it, in order."""
 
-    fields: tuple[tuple[str, frozenset[str]], ...]
+    fields: tuple[tuple[str, str], ...]
     numbers: tuple[str, ...]
 
     @classmethod
-    def of(cls, normal: tuple[tuple[str, str], ...]) -> "_Question":
-        return cls(
-            fields=tuple((name, _shingles(text)) for name, text in normal),
-            numbers=tuple(number for _, text in normal for number in re.findall(r"\d+", text)),
-        )
+    def of(cls, fields: tuple[tuple[str, str], ...]) -> "_Question":
+        return cls(fields, tuple(each for _, text in fields for each in re.findall(r"\d+", text)))
 
     @property
     def shingles(self) -> Shingles:
-        return frozenset((name, each) for name, shingles in self.fields for each in shingles)
+        return frozenset((name, each) for name, text in self.fields for each in _shingles(text))
 
     def similarity(self, other: "_Question") -> float:
-        """Of the field that differs most; 0 where a number, the fields or the length differ."""
+        """Of the field that differs most; 0 where a number or the fields differ."""
         if self.numbers != other.numbers or len(self.fields) != len(other.fields):
             return 0.0
         return min(
-            _overlap(mine, theirs) if name == other_name else 0.0
+            _similarity(mine, theirs) if name == other_name else 0.0
             for (name, mine), (other_name, theirs) in zip(self.fields, other.fields, strict=True)
         )
 
 
+def _similarity(first: str, second: str) -> float:
+    """The share of the shorter text that is in the longer one; 0 for another word in its place."""
+    return 0.0 if _says_another_word(first, second) else _overlap(first, second)
+
+
+def _overlap(first: str, second: str) -> float:
+    one, other = _shingles(first), _shingles(second)
+    shorter, longer = sorted((len(one), len(other)))
+    return len(one & other) / shorter if shorter >= AS_LONG * longer else 0.0
+
+
+def _says_another_word(first: str, second: str) -> bool:
+    """More words, or words spelled otherwise, ask the same; "price" in the place of "time" does not."""
+    one, other = set(first.split()), set(second.split())
+    mine, theirs = one - other, other - one
+    return bool(_unlike(mine, theirs) and _unlike(theirs, mine))
+
+
+def _unlike(words: set[str], others: set[str]) -> set[str]:
+    return {
+        word
+        for word in words
+        if not any(SequenceMatcher(None, word, each).ratio() >= SPELLED_ALIKE for each in others)
+    }
+
+
 def _shingles(text: str) -> frozenset[str]:
     return frozenset(text[at : at + SHINGLE] for at in range(max(1, len(text) - SHINGLE + 1)))
-
-
-def _overlap(first: frozenset[str], second: frozenset[str]) -> float:
-    shorter, longer = sorted((len(first), len(second)))
-    return len(first & second) / shorter if shorter >= AS_LONG * longer else 0.0
 
 
 def _candidates(questions: Mapping[str, _Question]) -> Iterator[tuple[str, str]]:

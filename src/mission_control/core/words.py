@@ -69,6 +69,13 @@ class EvaluationPurpose(StrEnum):
     ANCHORS_CANDIDATE = "anchors_candidate"
 
 
+class ReadingKind(StrEnum):
+    """What has read the test split."""
+
+    COMPARISON = "comparison"
+    EVALUATION = "evaluation"  # by hand
+
+
 class ScenarioStatus(StrEnum):
     PASSED = "passed"
     FAILED = "failed"

@@ -6,12 +6,13 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, select
+from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, and_, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from mission_control.core.errors import NotFoundError
 from mission_control.core.words import EvaluationPurpose, RunStatus, ScenarioStatus
+from mission_control.data.agents import Agent, AgentVersion
 from mission_control.data.base import Record
 from mission_control.data.pages import Cursor, Page, page_of
 
@@ -39,6 +40,9 @@ class Evaluation(Record):
     failed: Mapped[int] = mapped_column(default=0)
     errors: Mapped[int] = mapped_column(default=0)
     pass_rate: Mapped[float | None] = mapped_column(default=None)  # over what was scored, 0..1
+    # The same over the scenarios of the test split alone, which no search has seen.
+    test_pass_rate: Mapped[float | None] = mapped_column(default=None)
+    test_scenarios: Mapped[int | None] = mapped_column(default=None)
     mean_score: Mapped[float | None] = mapped_column(default=None)
     superoptix_score: Mapped[float | None] = mapped_column(default=None)
     latency_p50_ms: Mapped[float | None] = mapped_column(default=None)
@@ -125,6 +129,45 @@ class EvaluationRepository:
         return await self._session.scalar(
             statement.order_by(Evaluation.created_at.desc(), Evaluation.id.desc()).limit(1)
         )
+
+    async def newest_on_test(self, agent_ids: Sequence[str]) -> dict[str, Evaluation]:
+        """By agent: what was measured last of the version in force, on scenarios of the test split.
+
+        A version with the same content is the same version: a rollback makes such a copy.
+        """
+        in_force = aliased(AgentVersion)
+        newest = (
+            select(
+                Evaluation.id,
+                func.row_number()
+                .over(
+                    partition_by=Evaluation.agent_id,
+                    order_by=(Evaluation.created_at.desc(), Evaluation.id.desc()),
+                )
+                .label("place"),
+            )
+            .join(Agent, Agent.id == Evaluation.agent_id)
+            .join(AgentVersion, AgentVersion.id == Evaluation.version_id)
+            .join(
+                in_force,
+                and_(
+                    in_force.agent_id == Agent.id,
+                    in_force.number == func.coalesce(Agent.deployed_version, Agent.current_version),
+                    in_force.content_hash == AgentVersion.content_hash,
+                ),
+            )
+            .where(
+                Evaluation.agent_id.in_(agent_ids),
+                Evaluation.status == RunStatus.COMPLETED,
+                Evaluation.test_pass_rate.is_not(None),
+                Evaluation.purpose != EvaluationPurpose.RERUN,
+            )
+            .subquery()
+        )
+        statement = select(Evaluation).join(
+            newest, and_(newest.c.id == Evaluation.id, newest.c.place == 1)
+        )
+        return {each.agent_id: each for each in await self._session.scalars(statement)}
 
     async def results(self, evaluation_id: UUID) -> Sequence[ScenarioResult]:
         statement = (

@@ -45,6 +45,8 @@ class Optimization(Record):
     phase: Mapped[str] = mapped_column(String(32), default="queued")
     # Where the agent stood before; it goes back there when nothing came of the search.
     previous_status: Mapped[str] = mapped_column(String(32))
+    # What was wrong with the scenarios before it began: leaks into the test split, and copies.
+    warnings: Mapped[list[str]] = mapped_column(default=list)
     stop_reason: Mapped[str | None] = mapped_column(String(32), default=None)
     baseline_validation_score: Mapped[float | None] = mapped_column(default=None)
     best_validation_score: Mapped[float | None] = mapped_column(default=None)

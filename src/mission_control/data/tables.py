@@ -17,6 +17,7 @@ from mission_control.data import (
     optimizations,
     outbox,
     pending_transcripts,
+    split_readings,
     sync_states,
     system_logs,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "optimizations",
     "outbox",
     "pending_transcripts",
+    "split_readings",
     "sync_states",
     "system_logs",
 ]

@@ -5,7 +5,13 @@ from types import TracebackType
 from typing import Self
 
 import structlog
-from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import (
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
@@ -26,6 +32,7 @@ from mission_control.data.memories import MemoryRepository
 from mission_control.data.optimizations import OptimizationRepository
 from mission_control.data.outbox import Outbox
 from mission_control.data.pending_transcripts import PendingTranscriptRepository
+from mission_control.data.split_readings import SplitReadingRepository
 from mission_control.data.sync_states import SyncStateRepository
 from mission_control.data.system_logs import SystemLogRepository
 
@@ -46,11 +53,30 @@ class DatabaseUnavailableError(NotReadyError):
     code = "database_unavailable"
 
 
-# What SQLAlchemy raises when a connection is refused, lost, locked or not to be had in time.
-AWAY = (OperationalError, InterfaceError, PoolTimeoutError)
+class MigrationsMissingError(DatabaseUnavailableError):
+    """The database answers, but it has not the tables and columns of this release."""
+
+    code = "migrations_missing"
+
+
+# What SQLAlchemy raises when a connection is refused, lost, locked or not to be had in time; and,
+# of what it calls programming errors, a table that is not there.
+AWAY = (OperationalError, InterfaceError, PoolTimeoutError, ProgrammingError)
+_NOT_THERE = ("no such table", "no such column", "has no column named")  # SQLite
+_NOT_THERE_STATES = ("42P01", "42703")  # PostgreSQL: undefined table, undefined column
 
 
 def _away(error: SQLAlchemyError) -> DatabaseUnavailableError:
+    original = getattr(error, "orig", error)
+    state = getattr(original, "sqlstate", None)
+    if state in _NOT_THERE_STATES or any(each in str(original) for each in _NOT_THERE):
+        log.error("migrations_missing", reason=str(original))
+        return MigrationsMissingError(
+            "The database has not the tables of this release: migrations are missing. Nothing was "
+            "changed. Run `mission-control migrate`, then try again."
+        )
+    if isinstance(error, ProgrammingError):
+        raise error
     log.error("database_unavailable", reason=str(getattr(error, "orig", error)))
     return DatabaseUnavailableError(
         "The database does not answer at the moment; nothing was changed. Try again shortly."
@@ -75,6 +101,7 @@ class UnitOfWork:
     leads: LeadRepository
     memories: MemoryRepository
     conversations: ConversationRepository
+    split_readings: SplitReadingRepository
     sync_states: SyncStateRepository
     pending_transcripts: PendingTranscriptRepository
     close_refetches: CloseRefetchRepository
@@ -110,6 +137,7 @@ class UnitOfWork:
         self.leads = LeadRepository(self._session)
         self.memories = MemoryRepository(self._session)
         self.conversations = ConversationRepository(self._session)
+        self.split_readings = SplitReadingRepository(self._session)
         self.sync_states = SyncStateRepository(self._session)
         self.pending_transcripts = PendingTranscriptRepository(self._session)
         self.close_refetches = CloseRefetchRepository(self._session)

@@ -9,8 +9,10 @@ from mission_control.api.agents.errors import (
 )
 from mission_control.api.agents.registration import refuse_linked, store_new
 from mission_control.api.agents.schemas import AgentCreate, AgentDetail, AgentUpdate
-from mission_control.api.agents.versions import add_version
+from mission_control.api.agents.versions import add_version, playbook_of
+from mission_control.api.agents.warnings import warnings_of
 from mission_control.api.resources import Resources
+from mission_control.api.test_split import ledger
 from mission_control.core import playbook as playbooks
 from mission_control.core.playbook import Playbook
 from mission_control.core.words import AgentStatus, JobKind, VersionOrigin
@@ -80,13 +82,32 @@ async def _store_update(
             await _refuse_while_optimizing(uow, agent)
             current = await add_version(
                 uow, agent, edited,
-                prompt=compiled.prompt, warnings=compiled.warnings,
+                prompt=compiled.prompt,
+                warnings=[
+                    *compiled.warnings, *warnings_of(edited),
+                    *await _spent_by_looking(uow, current, edited, compiled),
+                ],
                 origin=VersionOrigin.EDIT, parent_id=current.id, note=request.note,
             )  # fmt: skip
             agent.current_version = current.number
             agent.name, agent.description = edited.name, edited.description
         await uow.flush()
         return detail(agent, current)
+
+
+async def _spent_by_looking(
+    uow: UnitOfWork, before: AgentVersion, edited: Playbook, compiled: Compiled
+) -> list[str]:
+    """Other scenarios alone are no answer to what failed in the test split; other behaviour may be."""
+    old = playbook_of(before)
+    if before.prompt == compiled.prompt and _behaviour(old) == _behaviour(edited):
+        return []
+    return await ledger.count_edit(uow, old)
+
+
+def _behaviour(playbook: Playbook) -> object:
+    program = program_of(playbook)
+    return program.playbook["spec"], program.demonstrations
 
 
 def _refuse_if_changed(agent: Agent, based_on: int | None) -> None:

@@ -1,27 +1,74 @@
 """What is read of agents and their versions."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from mission_control.api.agents.details import detail
 from mission_control.api.agents.schemas import (
     AgentDetail,
+    AgentPage,
+    AgentRead,
     AgentState,
+    MeasuredRate,
     VersionDetail,
     VersionDiff,
     VersionPage,
     VersionRead,
 )
 from mission_control.api.agents.versions import playbook_of, unified_diff
-from mission_control.data.agents import AgentVersion
+from mission_control.core.words import AgentStatus, AgentType
+from mission_control.data.agents import Agent, AgentVersion
 from mission_control.data.pages import Cursor
 from mission_control.data.unit_of_work import UnitOfWork
 from mission_control.integrations.superoptix_client import SuperOptiXClient, program_of
 from mission_control_protocol import Compiled
 
 
+async def list_agents(
+    uow: UnitOfWork,
+    *,
+    limit: int,
+    cursor: str | None,
+    status: AgentStatus | None,
+    agent_type: AgentType | None,
+) -> AgentPage:
+    page = await uow.agents.page(
+        limit=limit,
+        cursor=Cursor.decode(cursor) if cursor else None,
+        status=status,
+        agent_type=agent_type,
+    )
+    measured = await _measured(uow, page.items)
+    return AgentPage(
+        items=[
+            AgentRead.model_validate(agent).model_copy(update={"measured": measured.get(agent.id)})
+            for agent in page.items
+        ],
+        next_cursor=page.next_cursor,
+    )
+
+
+async def _measured(uow: UnitOfWork, agents: Sequence[Agent]) -> dict[str, MeasuredRate]:
+    newest = await uow.evaluations.newest_on_test([agent.id for agent in agents])
+    return {
+        agent.id: MeasuredRate(
+            pass_rate=found.test_pass_rate,
+            scenarios=found.test_scenarios or 0,
+            repetitions=found.repetitions,
+            version=agent.deployed_version or agent.current_version,
+            evaluation_id=found.id,
+            measured_at=found.finished_at or found.created_at,
+        )
+        for agent in agents
+        if (found := newest.get(agent.id)) is not None and found.test_pass_rate is not None
+    }
+
+
 async def show_agent(uow: UnitOfWork, agent_id: str) -> AgentDetail:
     agent = await uow.agents.get(agent_id)
-    return detail(agent, await uow.agents.current(agent))
+    measured = await _measured(uow, [agent])
+    shown = detail(agent, await uow.agents.current(agent))
+    return shown.model_copy(update={"measured": measured.get(agent_id)})
 
 
 async def show_state(uow: UnitOfWork, agent_id: str) -> AgentState:

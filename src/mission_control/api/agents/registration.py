@@ -8,6 +8,7 @@ from mission_control.api.agents.details import detail
 from mission_control.api.agents.errors import AgentExistsError, AssistantLinkedError
 from mission_control.api.agents.schemas import AgentDetail
 from mission_control.api.agents.versions import add_version
+from mission_control.api.agents.warnings import warnings_of
 from mission_control.core.playbook import Playbook
 from mission_control.core.words import AgentStatus, AgentType, VersionOrigin
 from mission_control.data.agents import Agent
@@ -43,7 +44,7 @@ async def store_new(
     await uow.flush()
     version = await add_version(
         uow, agent, playbook,
-        prompt=compiled.prompt, warnings=[*compiled.warnings, *warnings],
+        prompt=compiled.prompt, warnings=[*compiled.warnings, *warnings_of(playbook), *warnings],
         origin=VersionOrigin.IMPORT, parent_id=None, note=note,
     )  # fmt: skip
     log.info("agent_imported", agent_id=agent.id, scenarios=len(playbook.scenarios))

@@ -31,8 +31,7 @@ from mission_control.api.problems import refusals
 from mission_control.core.errors import NotFoundError
 from mission_control.core.playbook import PlaybookInvalidError
 from mission_control.core.words import AgentStatus, AgentType
-from mission_control.data.agents import Agent
-from mission_control.data.pages import Cursor, CursorError, Page
+from mission_control.data.pages import CursorError
 from mission_control.integrations.errors import (
     SuperOptiXError,
 )
@@ -44,7 +43,6 @@ NumberInPath = Annotated[VersionNumber, Path(description="Number of the version.
 
 @router.get(
     "",
-    response_model=AgentPage,
     summary="List agents, newest first",
     responses=refusals(CursorError),
 )
@@ -54,12 +52,9 @@ async def list_agents(
     cursor: CursorQuery = None,
     status: Annotated[AgentStatus | None, Query()] = None,
     type: Annotated[AgentType | None, Query()] = None,
-) -> Page[Agent]:
-    return await uow.agents.page(
-        limit=limit,
-        cursor=Cursor.decode(cursor) if cursor else None,
-        status=status,
-        agent_type=type,
+) -> AgentPage:
+    return await queries.list_agents(
+        uow, limit=limit, cursor=cursor, status=status, agent_type=type
     )
 
 

@@ -56,6 +56,18 @@ class AgentUpdate(BaseModel):
         return self
 
 
+class MeasuredRate(BaseModel):
+    """What was measured last of the version in force, on scenarios that no search has seen."""
+
+    pass_rate: float = Field(examples=[0.875])
+    split: Literal["test"] = "test"
+    scenarios: int = Field(examples=[16])
+    repetitions: int
+    version: int = Field(description="In force: deployed, or else the current one.")
+    evaluation_id: UUID
+    measured_at: datetime
+
+
 class AgentRead(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
@@ -67,6 +79,9 @@ class AgentRead(BaseModel):
     current_version: int
     deployed_version: int | None
     vapi_assistant_id: str | None
+    measured: MeasuredRate | None = Field(
+        default=None, description="null: the version in force was not measured on the test split."
+    )
     created_at: datetime
     updated_at: datetime
 

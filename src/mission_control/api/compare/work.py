@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from mission_control.api.agents.versions import playbook_of
+from mission_control.api.compare.scenarios import ComparedScenarios
 from mission_control.api.evaluate.measuring import concurrency_of, measure
 from mission_control.api.evaluate.results import cost_of, new_evaluation
 from mission_control.api.jobs.job_run import JobRun
+from mission_control.api.test_split import ledger
 from mission_control.core.comparison import Comparison, ScenarioScore, compare
-from mission_control.core.playbook import Playbook, Scenario, scenarios_in
+from mission_control.core.playbook import Scenario
 from mission_control.core.words import EvaluationPurpose, RunStatus, ScenarioStatus
 from mission_control.data.agents import AgentVersion
 from mission_control.data.evaluations import Evaluation, ScenarioResult
@@ -47,22 +49,16 @@ async def compare_versions(
     """
     playbook = playbook_of(baseline)
     model = task_model(job.resources.settings, playbook.language_model, override=model_name)
-    arms = await _arms(job, baseline, candidate, model=model, repetitions=repetitions)
+    compared = ComparedScenarios.of(playbook)
+    async with job.step() as uow:
+        reading = (await ledger.count_comparison(uow, job.id, playbook)).number
+    arms = await _arms(
+        job, baseline, candidate, compared=compared, model=model, repetitions=repetitions
+    )
     for arm in arms:
         if arm.evaluation.status is not RunStatus.COMPLETED:
             await _measure_arm(job, arm, model=model, cap_usd=await _left(job, arm, budget_usd))
-    return await _judge(job, arms)
-
-
-def compared_scenarios(agent_id: str, playbook: Playbook) -> list[Scenario]:
-    """All that a comparison runs."""
-    return [*scenarios_in(agent_id, playbook, "test"), *_outer_anchors(agent_id, playbook)]
-
-
-def _outer_anchors(agent_id: str, playbook: Playbook) -> list[Scenario]:
-    """Anchors outside the test split: they may not break, but they prove nothing."""
-    test = scenarios_in(agent_id, playbook, "test")
-    return [each for each in playbook.reviewed if each.anchor and each not in test]
+    return await _judge(job, arms, compared, reading)
 
 
 async def _arms(
@@ -70,21 +66,19 @@ async def _arms(
     baseline: AgentVersion,
     candidate: AgentVersion,
     *,
+    compared: ComparedScenarios,
     model: Model,
     repetitions: int,
 ) -> list[Arm]:
     """The evaluations to hold against each other: made now, or by an earlier attempt."""
-    playbook = playbook_of(baseline)
-    test = scenarios_in(baseline.agent_id, playbook, "test")
-    anchors = _outer_anchors(baseline.agent_id, playbook)
     wanted = [
-        (EvaluationPurpose.COMPARISON_BASELINE, baseline, test),
-        (EvaluationPurpose.COMPARISON_CANDIDATE, candidate, test),
+        (EvaluationPurpose.COMPARISON_BASELINE, baseline, compared.counted),
+        (EvaluationPurpose.COMPARISON_CANDIDATE, candidate, compared.counted),
     ]
-    if anchors:
+    if compared.outer_anchors:
         wanted += [
-            (EvaluationPurpose.ANCHORS_BASELINE, baseline, anchors),
-            (EvaluationPurpose.ANCHORS_CANDIDATE, candidate, anchors),
+            (EvaluationPurpose.ANCHORS_BASELINE, baseline, compared.outer_anchors),
+            (EvaluationPurpose.ANCHORS_CANDIDATE, candidate, compared.outer_anchors),
         ]
     arms: list[Arm] = []
     async with job.step() as uow:
@@ -113,6 +107,7 @@ async def _measure_arm(job: JobRun, arm: Arm, *, model: Model, cap_usd: float | 
         concurrency=concurrency_of(job),
         journal=job.directory / arm.evaluation.purpose.value,
         cap_usd=cap_usd,
+        test=() if arm.evaluation.purpose in ANCHOR_ARMS else arm.evaluation.scenario_ids,
     )
 
 
@@ -129,7 +124,9 @@ async def _left(job: JobRun, arm: Arm, budget_usd: Decimal | None) -> float | No
     return float(budget_usd)
 
 
-async def _judge(job: JobRun, arms: Sequence[Arm]) -> Comparison:
+async def _judge(
+    job: JobRun, arms: Sequence[Arm], compared: ComparedScenarios, reading: int | None
+) -> Comparison:
     before: list[ScenarioScore] = []
     after: list[ScenarioScore] = []
     async with job.resources.unit_of_work(readonly=True) as uow:
@@ -146,6 +143,9 @@ async def _judge(job: JobRun, arms: Sequence[Arm]) -> Comparison:
             for each in arm.scenarios
             if arm.evaluation.purpose in ANCHOR_ARMS
         },
+        copies=compared.same.copies,
+        leaked=compared.same.leaked,
+        reading=reading,
     )
 
 

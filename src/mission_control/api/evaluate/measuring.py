@@ -1,6 +1,6 @@
 """Runs a version on scenarios, stores each result as it comes, and sums them up."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from uuid import UUID
@@ -46,8 +46,11 @@ async def measure(
     concurrency: int,
     journal: Path,
     cap_usd: float | None = None,
+    test: Collection[str] = (),
 ) -> None:
     """Run the scenarios of `evaluation`, store each result as it comes, and sum them up.
+
+    `test`: the scenarios of the test split, if all of them are run.
 
     Raises SuperOptiXError (kind `unreliable`) when too much of it could not be measured.
     """
@@ -72,7 +75,7 @@ async def measure(
         errored = [result for result in results if result.status is ScenarioStatus.ERROR]
         if len(errored) > MAX_ERROR_SHARE * len(results):
             raise _unreliable(errored, of=len(results))
-        sum_up(stored, results)
+        sum_up(stored, results, test=test)
 
 
 async def _start(job: JobRun, evaluation_id: UUID) -> None:

@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+from mission_control.api.agents.versions import playbook_of
 from mission_control.api.evaluate.errors import (
     NoEvaluationError,
 )
@@ -13,8 +14,9 @@ from mission_control.api.evaluate.schemas import (
     EvaluationRead,
     ScenarioResultRead,
 )
+from mission_control.core.playbook import Scenario, split_of
 from mission_control.core.words import EvaluationPurpose, RunStatus
-from mission_control.data.evaluations import Evaluation
+from mission_control.data.evaluations import Evaluation, ScenarioResult
 from mission_control.data.pages import Cursor
 from mission_control.data.unit_of_work import UnitOfWork
 
@@ -64,9 +66,28 @@ async def show_evaluation(uow: UnitOfWork, agent_id: str, evaluation_id: UUID) -
 async def detail(uow: UnitOfWork, evaluation: Evaluation) -> EvaluationDetail:
     version = await uow.agents.version_by_id(evaluation.version_id)
     results = await uow.evaluations.results(evaluation.id)
+    asked = {each.id: each for each in playbook_of(version).scenarios}
     return EvaluationDetail(
         **read(evaluation, version.number).model_dump(),
-        results=[ScenarioResultRead.model_validate(result) for result in results],
+        results=[
+            _result(evaluation.agent_id, result, asked.get(result.scenario_id))
+            for result in results
+        ],
+    )
+
+
+def _result(agent_id: str, result: ScenarioResult, asked: Scenario | None) -> ScenarioResultRead:
+    """The evaluated version never changes, so it keeps what its results answered."""
+    read = ScenarioResultRead.model_validate(result)
+    if asked is None:
+        return read
+    return read.model_copy(
+        update={
+            "split": split_of(agent_id, asked),
+            "anchor": asked.anchor,
+            "input": asked.input,
+            "expected": asked.expected,
+        }
     )
 
 

@@ -1,6 +1,6 @@
 """An evaluation and what its results amount to: rates, times and cost."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
@@ -45,14 +45,22 @@ def new_evaluation(
     )
 
 
-def sum_up(evaluation: Evaluation, results: Sequence[ScenarioResult]) -> None:
-    """Turn the stored results into rates. Errors count nowhere but as errors."""
+def sum_up(
+    evaluation: Evaluation, results: Sequence[ScenarioResult], *, test: Collection[str]
+) -> None:
+    """Turn the stored results into rates. Errors count nowhere but as errors.
+
+    `test`: the scenarios of the test split, whose rate is also told apart.
+    """
     scored = [result for result in results if result.status is not ScenarioStatus.ERROR]
     scores = [result.score for result in scored if result.score is not None]
     lexical = [r.superoptix_score for r in scored if r.superoptix_score is not None]
     latencies = [result.latency_ms for result in scored]
     evaluation.status, evaluation.finished_at = RunStatus.COMPLETED, utc_now()
     evaluation.pass_rate = _mean([r.status is ScenarioStatus.PASSED for r in scored])
+    tested = [result for result in scored if result.scenario_id in test]
+    evaluation.test_pass_rate = _mean([r.status is ScenarioStatus.PASSED for r in tested])
+    evaluation.test_scenarios = len({result.scenario_id for result in tested}) or None
     evaluation.mean_score = _mean(scores)
     evaluation.superoptix_score = _mean(lexical)
     if latencies:
@@ -80,5 +88,6 @@ def end_unmeasured(
 ) -> None:
     """End without rates: what was stored of it stays readable and was paid, but is no score."""
     evaluation.status, evaluation.error, evaluation.finished_at = status, error, utc_now()
+    evaluation.test_pass_rate = evaluation.test_scenarios = None
     evaluation.pass_rate = evaluation.mean_score = evaluation.superoptix_score = None
     evaluation.cost_usd = cost_of(results)

@@ -71,9 +71,17 @@ class EvaluationRead(BaseModel):
 
 
 class ScenarioResultRead(BaseModel):
+    """One run of a scenario, with what was asked and expected when it ran."""
+
     model_config = ConfigDict(from_attributes=True)
 
     scenario_id: str
+    split: SplitName | None = None
+    anchor: bool = False
+    input: dict[str, str] | None = Field(
+        default=None, description="As the version had it that was evaluated."
+    )
+    expected: dict[str, str] | None = None
     repetition: int
     status: ScenarioStatus
     score: float | None

@@ -1,5 +1,6 @@
 """What a worker does for an evaluation that somebody asked for."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -8,11 +9,19 @@ from mission_control.api.evaluate import events
 from mission_control.api.evaluate.measuring import concurrency_of, measure
 from mission_control.api.evaluate.results import end_unmeasured
 from mission_control.api.jobs.job_run import JobRun
+from mission_control.api.test_split import ledger
+from mission_control.core.playbook import Playbook, scenarios_in
 from mission_control.core.words import RunStatus
 from mission_control.data.evaluations import Evaluation
 from mission_control.data.unit_of_work import UnitOfWork
 from mission_control.integrations.superoptix.language_models import task_model
 from mission_control.integrations.superoptix_client import program_of
+
+
+def _whole_test_split(playbook: Playbook, scenario_ids: Sequence[str]) -> set[str]:
+    """A rate over hand-picked scenarios of it would say nothing of the version."""
+    test = {each.id for each in scenarios_in(playbook.agent_id, playbook, "test")}
+    return test if test <= set(scenario_ids) else set()
 
 
 class EvaluationWork:
@@ -28,6 +37,8 @@ class EvaluationWork:
         if evaluation.status is RunStatus.COMPLETED:
             return  # by an attempt that died before it could say so
         playbook = playbook_of(version)
+        async with job.step() as uow:
+            await ledger.note_evaluation(uow, job.id, playbook, evaluation.scenario_ids)
         model = task_model(
             job.resources.settings, playbook.language_model, override=evaluation.model
         )
@@ -39,6 +50,7 @@ class EvaluationWork:
             model=model,
             concurrency=concurrency_of(job),
             journal=job.directory,
+            test=_whole_test_split(playbook, evaluation.scenario_ids),
         )
 
     async def completed(self, uow: UnitOfWork) -> None:

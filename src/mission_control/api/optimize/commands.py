@@ -14,6 +14,7 @@ from mission_control.api.optimize.schemas import (
     OptimizationCreate,
 )
 from mission_control.core.playbook import Playbook, scenarios_in
+from mission_control.core.same_questions import SameQuestions, same_questions, warnings
 from mission_control.core.settings import Settings
 from mission_control.core.words import (
     AgentStatus,
@@ -57,7 +58,8 @@ async def request_optimization(
         return existing
     version = await uow.agents.current(agent)
     playbook = playbook_of(version)
-    _refuse_small_splits(agent_id, playbook)
+    same = same_questions(agent_id, playbook.reviewed)
+    _refuse_small_splits(agent_id, playbook, same)
     model = task_model(settings, playbook.language_model, override=request.model)
     reflection = reflection_model(settings, model, override=request.reflection_model)
     if request.max_cost_usd is not None:
@@ -76,25 +78,32 @@ async def request_optimization(
             seed=request.seed,
             repetitions=request.repetitions,
             previous_status=agent.status.value,
+            warnings=warnings(same),
         )
     )
     agent.status = AgentStatus.OPTIMIZING
     return job
 
 
-def _refuse_small_splits(agent_id: str, playbook: Playbook) -> None:
+def _refuse_small_splits(agent_id: str, playbook: Playbook, same: SameQuestions) -> None:
     train, validation, test = (
         len(scenarios_in(agent_id, playbook, "train")),
         len(scenarios_in(agent_id, playbook, "validation")),
-        len(scenarios_in(agent_id, playbook, "test")),
+        len(same.questions),
     )
     if train < FEWEST_TRAIN or not validation or not test:
         drafts = len(playbook.scenarios) - len(playbook.reviewed)
+        leaked = (
+            f" Test scenarios do not count when the search is shown their questions, as it is "
+            f"here: {len(same.leaked)}."
+            if same.leaked
+            else ""
+        )
         uncounted = f" Its {drafts} drafts do not count until they are reviewed." if drafts else ""
         raise TooFewScenariosError(
             f"An optimization needs scenarios to learn from ({FEWEST_TRAIN} train), to choose by "
             f"(1 validation) and to prove itself on (1 test); this version has {train}, "
-            f"{validation} and {test}.{uncounted} Nothing was started; add scenarios to the "
+            f"{validation} and {test}.{leaked}{uncounted} Nothing was started; add scenarios to the "
             "playbook."
         )
 

@@ -69,6 +69,9 @@ class OptimizationRead(BaseModel):
     input_tokens: int
     output_tokens: int
     cost_usd: Money | None = Field(description="null: unpriced, or not known yet")
+    warnings: list[str] = Field(
+        description="Scenarios that ask the same question, within a split or across splits."
+    )
     verdict: Verdict | None
     improvement_pct: float | None = Field(
         description="Difference in pass rate on the test split, in points; null until measured."

@@ -6,7 +6,7 @@ from typing import cast
 from uuid import UUID
 
 from mission_control.api.agents.versions import playbook_of
-from mission_control.api.compare.work import compared_scenarios
+from mission_control.api.compare.scenarios import ComparedScenarios
 from mission_control.api.evaluate.measuring import concurrency_of
 from mission_control.api.jobs.job_run import JobRun
 from mission_control.api.optimize import events
@@ -45,7 +45,7 @@ async def search(job: JobRun, optimization: Optimization, base: AgentVersion) ->
     settings = job.resources.settings
     model = task_model(settings, playbook.language_model, override=optimization.model)
     await _start(job, optimization.id)
-    compared = compared_scenarios(optimization.agent_id, playbook)
+    compared = ComparedScenarios.of(playbook)
     budget = Budget.model_validate(optimization.budget)
     messages = job.resources.superoptix.optimize_agent(
         program_of(playbook),
@@ -73,6 +73,8 @@ async def _start(job: JobRun, optimization_id: UUID) -> None:
             optimization.status, optimization.started_at = RunStatus.RUNNING, utc_now()
             optimization.phase = "preparing"
             uow.publish(events.optimization_started(optimization))
+            for text in optimization.warnings:
+                uow.publish(events.optimization_logged(optimization, level="warning", text=text))
 
 
 async def _store_search(

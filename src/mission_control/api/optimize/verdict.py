@@ -33,7 +33,7 @@ async def compare_with_base(job: JobRun, optimization_id: UUID, base: AgentVersi
             candidate,
             model_name=optimization.model,
             repetitions=optimization.repetitions,
-            budget_usd=_left_by_the_search(optimization),
+            budget_usd=left_by_the_search(optimization),
         )
     except SuperOptiXError as error:
         if error.kind != "budget":
@@ -42,7 +42,7 @@ async def compare_with_base(job: JobRun, optimization_id: UUID, base: AgentVersi
     await _conclude(job, optimization_id, comparison)
 
 
-def _left_by_the_search(optimization: Optimization) -> Decimal | None:
+def left_by_the_search(optimization: Optimization) -> Decimal | None:
     budget = optimization.budget.get("usd")
     if budget is None:
         return None

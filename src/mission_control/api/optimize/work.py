@@ -72,7 +72,7 @@ class OptimizationWork:
 async def _end(
     uow: UnitOfWork, optimization: Optimization, status: RunStatus, error: dict[str, Any] | None
 ) -> None:
-    """Close the books: the agent goes back to where it stood, the candidate waits for a deploy."""
+    """End it: the agent goes back to where it stood, the candidate waits for a deploy."""
     optimization.status, optimization.error = status, error
     optimization.phase, optimization.finished_at = status.value, utc_now()
     for evaluation in await uow.evaluations.of_job(optimization.job_id):

@@ -1,15 +1,13 @@
 """Page: every agent and its state, one of them in detail, and importing another."""
 
 from contextlib import suppress
-from uuid import UUID
 
 import streamlit as st
 
 from mission_control.api.agent_import.schemas import ImportCandidate
-from mission_control.api.agents.schemas import AgentDetail, AgentRead, AgentUpdate
-from mission_control.api.evaluate.schemas import EvaluationRead
+from mission_control.api.agents.schemas import AgentDetail, AgentRead, AgentUpdate, MeasuredRate
 from mission_control.client.errors import ApiError
-from mission_control.core.words import AgentType, JobKind, JobStatus, RunStatus
+from mission_control.core.words import AgentType
 from mission_control.ui.clients import api_client
 from mission_control.ui.components import badges, figures, frame
 from mission_control.ui.components.drafts import review_drafts
@@ -40,8 +38,6 @@ def main() -> None:
 
 
 def fleet_table(agents: list[AgentRead]) -> None:
-    evaluated = newest_evaluate_jobs()
-    measured = {agent.id: newest_measurement(agent.id, evaluated.get(agent.id)) for agent in agents}
     drift = drift_states(agents)
     rows = [
         {
@@ -52,8 +48,8 @@ def fleet_table(agents: list[AgentRead]) -> None:
             "Current": agent.current_version,
             "In force": f"{agent.deployed_version}" if agent.deployed_version else "—",
             "At Vapi": [badges.drift_word(drift[agent.id])] if agent.id in drift else [],
-            "Pass rate": figures.share(found.pass_rate) if (found := measured[agent.id]) else "—",
-            "Measured on": measured_on(found) if found else "not evaluated yet",
+            "Pass rate": figures.share(agent.measured.pass_rate) if agent.measured else "—",
+            "Measured on": measured_on(agent.measured),
             "Changed": figures.ago(agent.updated_at),
         }
         for agent in agents
@@ -76,23 +72,11 @@ def fleet_table(agents: list[AgentRead]) -> None:
             st.rerun()
 
 
-def newest_evaluate_jobs() -> dict[str | None, UUID]:
-    """The newest completed evaluate job of each agent that had one lately."""
-    jobs = api_client().jobs.list(kind=JobKind.EVALUATE, status=JobStatus.COMPLETED, limit=200)
-    return {job.agent_id: job.id for job in reversed(jobs.items)}
-
-
-@st.cache_data(ttl="10m", max_entries=1_000, show_spinner=False)
-def newest_measurement(agent_id: str, newest_job: UUID | None) -> EvaluationRead | None:
-    """Asked for again only when there is a newer job: a request per agent would be slow."""
-    del newest_job
-    page = api_client().evaluation_history(agent_id, status=RunStatus.COMPLETED, limit=10)
-    return next((each for each in page.items if each.purpose in badges.ASKED_FOR), None)
-
-
-def measured_on(found: EvaluationRead) -> str:
-    runs = figures.runs(found.scenarios, found.repetitions)
-    return f"version {found.version}, {runs}, {found.model}"
+def measured_on(found: MeasuredRate | None) -> str:
+    """Of the version in force, on the split that no search has seen."""
+    if found is None:
+        return "not measured on the test split"
+    return f"version {found.version}, {found.split}: {figures.runs(found.scenarios, found.repetitions)}"
 
 
 @st.fragment(run_every=REFRESH_SECONDS)

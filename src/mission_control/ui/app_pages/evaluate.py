@@ -40,7 +40,7 @@ def main() -> None:
     found = choose(agent.id, ended)
     show(agent, found)
     show_baseline(agent.id, found)
-    scenario_results(agent, found)
+    scenario_results(found)
     show_history(ended)
 
 
@@ -73,6 +73,10 @@ def ask(agent: AgentDetail, *, can_rerun: bool) -> None:
             errored = st.form_submit_button(
                 "Run unmeasured ones again", key="evaluate_rerun_error", disabled=not can_rerun
             )
+    st.caption(
+        "Looking at results of the test split is free until the agent is edited after it: the "
+        "edit then counts as a reading of the split, and the next comparison needs more."
+    )
     if check or baseline or failed or errored:
         again = "failed" if failed else "error" if errored else None
         send(agent.id, given | {"rerun": again}, as_baseline=baseline)

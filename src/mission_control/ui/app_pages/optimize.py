@@ -61,11 +61,27 @@ def ask(agent_id: str, *, open_form: bool) -> None:
             "The search sees the train and validation splits. Its candidate is then compared with "
             "the current version on the test split, which it never saw."
         )
+        test_split(agent_id)
     if started:
         with refusals_shown():
             request = OptimizationCreate(**{k: v for k, v in given.items() if v is not None})
             api_client().optimize(agent_id, request)
             st.rerun()
+
+
+def test_split(agent_id: str) -> None:
+    """What the comparison will need: each reading of the test split spends some of it."""
+    found = api_client().agents.test_split(agent_id)
+    st.caption(
+        f"That will be reading {found.next_reading} of the test split, which needs "
+        f"p < {found.next_level:.2g}. Never read: {len(found.never_read)} of {found.questions} "
+        "questions; half of them start the count again."
+    )
+    if found.leaked:
+        st.warning(
+            "The search is shown the questions of these test scenarios, so they do not count: "
+            + ", ".join(f"`{each}`" for each in found.leaked)
+        )
 
 
 def search_fields() -> dict[str, Any]:
@@ -133,6 +149,8 @@ def show(agent: AgentRead, found: OptimizationDetail, deploying: JobRead | None)
         st.error(badges.plain(found.error.detail))
     elif found.status is RunStatus.CANCELLED:
         st.warning("Cancelled before the comparison; a candidate that was found is kept, unproven.")
+    for warning in found.warnings:
+        st.warning(badges.plain(warning))
     verdict_card(found)
     if found.candidate_version is not None and not deployment_progress(deploying, page="optimize"):
         next_step(agent, found.candidate_version, found.verdict)

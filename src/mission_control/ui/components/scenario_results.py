@@ -4,7 +4,6 @@ from collections import defaultdict
 
 import streamlit as st
 
-from mission_control.api.agents.schemas import AgentDetail, ScenarioRead
 from mission_control.api.evaluate.schemas import EvaluationDetail, ScenarioResultRead
 from mission_control.core.words import ScenarioStatus
 from mission_control.ui.components import badges, figures
@@ -13,11 +12,10 @@ from mission_control.ui.components.tables import choose_row, status_column
 ALL, NOT_PASSED = "All", "Not passed"
 
 
-def scenario_results(agent: AgentDetail, found: EvaluationDetail) -> None:
+def scenario_results(found: EvaluationDetail) -> None:
     if not found.results:
         st.caption("No scenario was run.")
         return
-    known = {scenario.id: scenario for scenario in agent.scenarios}
     grouped = _by_scenario(found.results)
     only = st.segmented_control(
         "Show", [NOT_PASSED, ALL], default=ALL, key="results_only", label_visibility="collapsed"
@@ -31,7 +29,7 @@ def scenario_results(agent: AgentDetail, found: EvaluationDetail) -> None:
         st.caption("Every scenario passed every repetition.")
         return
     picked = choose_row(
-        [_row(each, grouped[each], known.get(each)) for each in ids],
+        [_row(each, grouped[each]) for each in ids],
         key=f"results_table_{found.id}_{only}",
         alt="Results by scenario",
         columns={
@@ -49,8 +47,7 @@ def scenario_results(agent: AgentDetail, found: EvaluationDetail) -> None:
         st.caption("Choose a row to read the answers and what each check said.")
         return
     chosen = ids[picked]
-    scenario = known.get(chosen) if found.version == agent.current_version else None
-    _detail(chosen, grouped[chosen], scenario)
+    _detail(chosen, grouped[chosen])
 
 
 def _by_scenario(results: list[ScenarioResultRead]) -> dict[str, list[ScenarioResultRead]]:
@@ -64,9 +61,7 @@ def _all_passed(runs: list[ScenarioResultRead]) -> bool:
     return all(run.status is ScenarioStatus.PASSED for run in runs)
 
 
-def _row(
-    scenario_id: str, runs: list[ScenarioResultRead], scenario: ScenarioRead | None
-) -> dict[str, object]:
+def _row(scenario_id: str, runs: list[ScenarioResultRead]) -> dict[str, object]:
     states = {run.status.value for run in runs}
     scored = [run for run in runs if run.status is not ScenarioStatus.ERROR]
     passed = sum(run.status is ScenarioStatus.PASSED for run in runs)
@@ -80,8 +75,8 @@ def _row(
         "Score": _mean([run.score for run in scored]),
         "SuperOptiX": _mean([run.superoptix_score for run in scored]),
         "Failing checks": ", ".join(sorted(failing)),
-        "Split": scenario.split if scenario else figures.NOT_MEASURED,
-        "Anchor": "anchor" if scenario and scenario.anchor else "",
+        "Split": runs[0].split or figures.NOT_MEASURED,
+        "Anchor": "anchor" if runs[0].anchor else "",
         "Time": figures.duration(_mean([run.latency_ms for run in scored])),
     }
 
@@ -91,16 +86,13 @@ def _mean(values: list[float] | list[float | None]) -> float | None:
     return sum(known) / len(known) if known else None
 
 
-def _detail(
-    scenario_id: str, runs: list[ScenarioResultRead], scenario: ScenarioRead | None
-) -> None:
+def _detail(scenario_id: str, runs: list[ScenarioResultRead]) -> None:
     with st.container(border=True, key="results_detail"):
         st.markdown(f"**`{scenario_id}`**")
-        if scenario is not None:
-            for label, fields in (("Input", scenario.input), ("Expected", scenario.expected)):
-                for name, text in fields.items():
-                    st.caption(f"{label}: {badges.plain(name)}")
-                    st.text(text)
+        for label, fields in (("Input", runs[0].input), ("Expected", runs[0].expected)):
+            for name, text in (fields or {}).items():
+                st.caption(f"{label}: {badges.plain(name)}")
+                st.text(text)
         for run in runs:
             _run(run)
 

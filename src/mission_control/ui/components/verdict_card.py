@@ -62,6 +62,7 @@ def _scenarios(found: Comparison) -> None:
         "Anchors broken": found.anchors_broken,
         "Anchors in doubt": found.anchors_in_doubt,
         "Not measured": found.unmeasured,
+        "Left out, since the search has seen their questions": found.leaked,
     }
     named = {name: ids for name, ids in groups.items() if ids}
     if named:
