@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import yaml
 
-from mission_control.core.events import Event
+from mission_control.core.events import Event, EventData
 from mission_control.core.words import (
     AgentType,
     EvaluationPurpose,
@@ -20,13 +20,19 @@ from mission_control.data.event_streams import WaitingEvent
 from mission_control.data.jobs import Job
 from mission_control.data.unit_of_work import UnitOfWork
 
+
+class Happened(EventData):
+    type = "test.happened"
+    number: int | None = None
+    text: str | None = None
+
+
 _event_ids = itertools.count(time.time_ns() // 1000)
 
 
 def a_waiting_event(channel: str = "test", **data: Any) -> WaitingEvent:
     """An event as the relay finds it in the outbox; each has a greater id than the one before."""
-    event = Event(channel=channel, type="test.happened", data=data)
-    body = event.model_dump_json(exclude={"channel"})
+    body = Event(channel=channel, data=Happened(**data)).model_dump_json()
     return WaitingEvent(id=next(_event_ids), channel=channel, body=body)
 
 

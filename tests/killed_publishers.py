@@ -17,6 +17,7 @@ from mission_control.data.event_streams import EventStreams, open_redis
 from mission_control.data.outbox import Outbox
 from mission_control.data.outbox_relay import OutboxRelay
 from mission_control.data.unit_of_work import UnitOfWork
+from tests.builders import Happened
 
 CHANNEL = "test"
 
@@ -29,7 +30,7 @@ async def commit_and_die(unit_of_work: "partial[UnitOfWork]", count: int) -> Non
     """Between the commit and the publishing."""
     async with unit_of_work(wake_relay=die) as uow:
         for number in range(count):
-            uow.publish(Event(channel=CHANNEL, type="test.happened", data={"number": number}))
+            uow.publish(Event(channel=CHANNEL, data=Happened(number=number)))
 
 
 async def publish_and_die(relay: OutboxRelay) -> None:

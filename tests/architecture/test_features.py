@@ -10,7 +10,17 @@ FEATURES = sorted(path.parent.name for path in API.glob("*/router.py"))
 
 
 # Everything else belongs to a feature, and lies in its folder.
-PLUMBING = {"app", "deps", "job_kinds", "problems", "queue", "realtime", "resources", "schedule"}
+PLUMBING = {
+    "app",
+    "asyncapi",
+    "deps",
+    "job_kinds",
+    "problems",
+    "queue",
+    "realtime",
+    "resources",
+    "schedule",
+}
 
 
 def test_only_plumbing_lies_beside_the_features() -> None:

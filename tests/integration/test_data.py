@@ -28,7 +28,7 @@ from mission_control.data.unit_of_work import (
     UnitOfWork,
     WrittenMeanwhileError,
 )
-from tests.builders import a_job, a_version, an_agent, an_evaluation
+from tests.builders import Happened, a_job, a_version, an_agent, an_evaluation
 
 LEASE = timedelta(seconds=30)
 
@@ -110,14 +110,12 @@ class TestUnitOfWork:
     async def test_events_are_stored_with_what_they_tell_of_in_order(self, unit) -> None:
         async with unit() as uow:
             await an_agent(uow)
-            uow.publish(Event(channel="c", type="first.happened"))
-            uow.publish(Event(channel="d", type="second.happened"))
+            uow.publish(Event(channel="c", data=Happened(number=1)))
+            uow.publish(Event(channel="d", data=Happened(number=2)))
         async with unit(readonly=True) as uow:
             waiting = await uow.outbox.after(0, limit=9)
         assert [each.channel for each in waiting] == ["c", "d"]
-        assert [json.loads(each.body)["type"] for each in waiting] == [
-            "first.happened", "second.happened",
-        ]  # fmt: skip
+        assert [json.loads(each.body)["data"]["number"] for each in waiting] == [1, 2]  # fmt: skip
         assert waiting[0].id < waiting[1].id
 
     async def test_an_error_stores_no_event(self, unit) -> None:
@@ -129,7 +127,7 @@ class TestUnitOfWork:
         async def fail_half_way() -> None:
             async with unit(wake_relay=wake) as uow:
                 await an_agent(uow)
-                uow.publish(Event(channel="c", type="agent.made"))
+                uow.publish(Event(channel="c", data=Happened()))
                 raise RuntimeError
 
         with pytest.raises(RuntimeError):
@@ -154,7 +152,7 @@ class TestUnitOfWork:
         async with unit(wake_relay=wake) as uow:
             await an_agent(uow)
             uow.after_commit(fail)
-            uow.publish(Event(channel="c", type="agent.made"))
+            uow.publish(Event(channel="c", data=Happened()))
             uow.after_commit(partial(seen_from_outside, "last"))
             assert happened == []
         assert happened == ["relay: True", "failing: True", "last: True"]

@@ -23,7 +23,7 @@ from mission_control.data.event_streams import FIRST_ID, EventStreams, WaitingEv
 from mission_control.data.outbox import OutboxClock
 from mission_control.data.outbox_relay import LEASE_KEY, OutboxRelay, RelayLease
 from mission_control.data.unit_of_work import UnitOfWork
-from tests.builders import a_waiting_event
+from tests.builders import Happened, a_waiting_event
 
 Unit = Callable[..., UnitOfWork]
 TOGETHER = 12
@@ -57,7 +57,7 @@ def relay(unit: Unit, streams: EventStreams, redis: Redis) -> OutboxRelay:
 async def publish(unit: Unit, *numbers: int, channel: str = "test") -> None:
     async with unit() as uow:
         for number in numbers:
-            uow.publish(Event(channel=channel, type="test.happened", data={"number": number}))
+            uow.publish(Event(channel=channel, data=Happened(number=number)))
 
 
 async def published(streams: EventStreams, channel: str = "test") -> list[int]:
@@ -277,7 +277,7 @@ class TestRunning:
             async with asyncio.timeout(20):
                 for number in range(5):
                     async with unit(wake_relay=streams.wake_relay) as uow:
-                        event = Event(channel="test", type="test.happened", data={"number": number})
+                        event = Event(channel="test", data=Happened(number=number))
                         uow.publish(event)
                     while len(await published(streams)) <= number:
                         await asyncio.sleep(0.005)

@@ -4,11 +4,13 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from functools import partial
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 import structlog
 from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
+from pydantic import BaseModel, Field, SerializeAsAny
 from redis.exceptions import RedisError
 
 from mission_control.api.evaluate import events as evaluate_events
@@ -16,7 +18,9 @@ from mission_control.api.evaluate import queries as evaluate
 from mission_control.api.optimize import events as optimize_events
 from mission_control.api.optimize import queries as optimize
 from mission_control.api.resources import Resources
+from mission_control.api.system import queries as system
 from mission_control.core.errors import MissionControlError, NotReadyError
+from mission_control.core.events import SYSTEM_CHANNEL
 from mission_control.core.tasks import end
 from mission_control.data.event_streams import EventStreams, StoredEvent, id_order
 from mission_control.data.unit_of_work import UnitOfWork
@@ -34,7 +38,27 @@ CLOSE_UNKNOWN_AGENT = 4004
 CLOSE_FORBIDDEN_ORIGIN = 4003
 CLOSE_UNAVAILABLE = 4503
 
-Snapshot = Callable[[UnitOfWork, str], Awaitable[dict[str, Any]]]
+EVENT_ID = r"^\d+-\d+$"
+Snapshot = Callable[[UnitOfWork], Awaitable[BaseModel]]
+
+
+class SnapshotMessage(BaseModel):
+    """The first message: what is known. Every event behind `id` follows."""
+
+    type: Literal["snapshot"] = "snapshot"
+    id: str = Field(pattern=EVENT_ID)
+    agent_id: str | None
+    complete: bool = Field(
+        description="False: events behind `after` are gone; the snapshot has what came of them."
+    )
+    data: SerializeAsAny[BaseModel]
+
+
+class HeartbeatMessage(BaseModel):
+    """Nothing has happened for a while, and the connection lives."""
+
+    type: Literal["heartbeat"] = "heartbeat"
+    id: str = Field(pattern=EVENT_ID, description="Of the last event that was sent.")
 
 
 class TooSlowError(Exception):
@@ -110,37 +134,46 @@ class Hub:
             subscriber.offer(event)
 
 
+After = Annotated[
+    str | None, Query(pattern=EVENT_ID, description="Resume behind the event with this id.")
+]
+
+
 @router.websocket("/ws/optimize/{agent_id}")
-async def watch_optimization(
-    websocket: WebSocket, agent_id: str, after: str | None = Query(None, pattern=r"^\d+-\d+$")
-) -> None:
-    """Live events of an agent's optimizations; `after` resumes behind an event's id."""
-    await _serve(
-        websocket, agent_id, optimize_events.channel(agent_id), optimize.snapshot, after=after
-    )
+async def watch_optimization(websocket: WebSocket, agent_id: str, after: After = None) -> None:
+    """Live events of an agent's optimizations."""
+    channel = optimize_events.channel(agent_id)
+    snapshot = partial(optimize.snapshot, agent_id=agent_id)
+    await _serve(websocket, channel, snapshot, agent_id=agent_id, after=after)
 
 
 @router.websocket("/ws/evaluate/{agent_id}")
-async def watch_evaluation(
-    websocket: WebSocket, agent_id: str, after: str | None = Query(None, pattern=r"^\d+-\d+$")
-) -> None:
-    """Live events of an agent's evaluations; `after` resumes behind an event's id."""
-    await _serve(
-        websocket, agent_id, evaluate_events.channel(agent_id), evaluate.snapshot, after=after
-    )
+async def watch_evaluation(websocket: WebSocket, agent_id: str, after: After = None) -> None:
+    """Live events of an agent's evaluations."""
+    channel = evaluate_events.channel(agent_id)
+    snapshot = partial(evaluate.snapshot, agent_id=agent_id)
+    await _serve(websocket, channel, snapshot, agent_id=agent_id, after=after)
+
+
+@router.websocket("/ws/system")
+async def watch_system(websocket: WebSocket, after: After = None) -> None:
+    """Live events of deployments, drift, syncs, calls and memory contexts of all agents."""
+    await _serve(websocket, SYSTEM_CHANNEL, system.snapshot, agent_id=None, after=after)
 
 
 async def _serve(
-    websocket: WebSocket, agent_id: str, channel: str, snapshot: Snapshot, *, after: str | None
+    websocket: WebSocket,
+    channel: str,
+    snapshot: Snapshot,
+    *,
+    agent_id: str | None,
+    after: str | None,
 ) -> None:
     await websocket.accept()
-    resources: Resources = websocket.app.state.resources
     if not _is_our_page(websocket):
         await websocket.close(CLOSE_FORBIDDEN_ORIGIN, "origin_not_allowed")
         return
-    serving = asyncio.ensure_future(
-        _send_all(websocket, resources, agent_id, channel, snapshot, after)
-    )
+    serving = asyncio.ensure_future(_send_all(websocket, agent_id, channel, snapshot, after))
     leaving = asyncio.ensure_future(_until_left(websocket))
     try:
         await asyncio.wait({serving, leaving}, return_when=asyncio.FIRST_COMPLETED)
@@ -168,28 +201,21 @@ async def _until_left(websocket: WebSocket) -> None:
 
 async def _send_all(
     websocket: WebSocket,
-    resources: Resources,
-    agent_id: str,
+    agent_id: str | None,
     channel: str,
     snapshot: Snapshot,
     after: str | None,
 ) -> None:
     hub: Hub = websocket.app.state.hub
+    resources: Resources = websocket.app.state.resources
     async with hub.subscribe(channel) as subscriber:
         # Subscribed first, then the position, then the database: nothing can fall between them.
         last = after or await resources.streams.last_id(channel)
         complete = await resources.streams.is_complete_after(channel, last)
         async with resources.unit_of_work(readonly=True) as uow:
-            state = await snapshot(uow, agent_id)
-        await websocket.send_json(
-            {
-                "type": "snapshot",
-                "id": last,
-                "agent_id": agent_id,
-                "complete": complete,
-                "data": state,
-            }
-        )
+            state = await snapshot(uow)
+        first = SnapshotMessage(id=last, agent_id=agent_id, complete=complete, data=state)
+        await websocket.send_text(first.model_dump_json())
         last = await _replay(websocket, resources.streams, channel, last)
         await _follow(websocket, subscriber, last)
 
@@ -208,7 +234,7 @@ async def _follow(websocket: WebSocket, subscriber: Subscriber, last: str) -> No
             async with asyncio.timeout(HEARTBEAT_SECONDS):
                 event = await subscriber.next()
         except TimeoutError:
-            await websocket.send_json({"type": "heartbeat", "id": last})
+            await websocket.send_text(HeartbeatMessage(id=last).model_dump_json())
             continue
         if id_order(event.id) > id_order(last):
             await websocket.send_text(frame(event))

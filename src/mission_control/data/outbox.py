@@ -45,7 +45,7 @@ class Outbox:
             OutboxEvent(
                 id=last - len(events) + number,
                 channel=event.channel,
-                body=event.model_dump_json(exclude={"channel"}),
+                body=event.model_dump_json(),
             )
             for number, event in enumerate(events, start=1)
         )

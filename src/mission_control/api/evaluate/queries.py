@@ -1,6 +1,5 @@
 """What is read of evaluations."""
 
-from typing import Any
 from uuid import UUID
 
 from mission_control.api.agents.versions import playbook_of
@@ -12,6 +11,7 @@ from mission_control.api.evaluate.schemas import (
     EvaluationDetail,
     EvaluationPage,
     EvaluationRead,
+    EvaluationSnapshot,
     ScenarioResultRead,
 )
 from mission_control.core.playbook import Scenario, split_of
@@ -102,13 +102,13 @@ def read(evaluation: Evaluation, version_number: int) -> EvaluationRead:
     )
 
 
-async def snapshot(uow: UnitOfWork, agent_id: str) -> dict[str, Any]:
+async def snapshot(uow: UnitOfWork, agent_id: str) -> EvaluationSnapshot:
     """What a console needs before the first live event: the newest evaluation, whatever its end."""
     await uow.agents.get(agent_id)
     page = await uow.evaluations.page(agent_id, limit=1, cursor=None)
     if not page.items:
-        return {"evaluation": None}
-    return {"evaluation": (await detail(uow, page.items[0])).model_dump(mode="json")}
+        return EvaluationSnapshot(evaluation=None)
+    return EvaluationSnapshot(evaluation=await detail(uow, page.items[0]))
 
 
 def not_evaluated(agent_id: str) -> NoEvaluationError:

@@ -100,6 +100,12 @@ class EvaluationDetail(EvaluationRead):
     results: list[ScenarioResultRead]
 
 
+class EvaluationSnapshot(BaseModel):
+    """The newest evaluation of an agent, whatever its end."""
+
+    evaluation: EvaluationDetail | None
+
+
 class EvaluationPage(BaseModel):
     items: list[EvaluationRead]
     next_cursor: str | None

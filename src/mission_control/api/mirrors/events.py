@@ -1,14 +1,27 @@
 """What calls announce."""
 
-from mission_control.core.events import SYSTEM_CHANNEL, Event
+from uuid import UUID
+
+from mission_control.core.events import SYSTEM_CHANNEL, Event, EventData
+from mission_control.core.words import CallEnding, CallSource
 from mission_control.data.calls import RecordedCall
 
 
-def call_recorded(call: RecordedCall) -> Event:
+class CallRecorded(EventData):
     """Which call has changed. Nothing of what was said in it, nor whose it was."""
+
+    type = "call.recorded"
+    call_id: UUID
+    source: CallSource
+    ending: CallEnding | None
+
+
+EVENTS = (CallRecorded,)
+
+
+def call_recorded(call: RecordedCall) -> Event:
     return Event(
         channel=SYSTEM_CHANNEL,
-        type="call.recorded",
         agent_id=call.agent_id,
-        data={"call_id": str(call.id), "source": call.source, "ending": call.ending},
+        data=CallRecorded(call_id=call.id, source=call.source, ending=call.ending),
     )

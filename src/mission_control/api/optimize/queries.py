@@ -1,6 +1,5 @@
 """What is read of optimizations."""
 
-from typing import Any
 from uuid import UUID
 
 from mission_control.api.agents.versions import unified_diff
@@ -11,6 +10,7 @@ from mission_control.api.optimize.schemas import (
     OptimizationDetail,
     OptimizationPage,
     OptimizationRead,
+    OptimizationSnapshot,
 )
 from mission_control.api.optimize.trials import trial_read
 from mission_control.data.optimizations import Optimization
@@ -89,10 +89,10 @@ async def _read(uow: UnitOfWork, optimization: Optimization) -> OptimizationRead
     )
 
 
-async def snapshot(uow: UnitOfWork, agent_id: str) -> dict[str, Any]:
+async def snapshot(uow: UnitOfWork, agent_id: str) -> OptimizationSnapshot:
     """What a console needs before the first live event."""
     await uow.agents.get(agent_id)
     optimization = await uow.optimizations.latest(agent_id)
     if optimization is None:
-        return {"optimization": None}
-    return {"optimization": (await detail(uow, optimization)).model_dump(mode="json")}
+        return OptimizationSnapshot(optimization=None)
+    return OptimizationSnapshot(optimization=await detail(uow, optimization))

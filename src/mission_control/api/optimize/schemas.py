@@ -88,6 +88,12 @@ class OptimizationDetail(OptimizationRead):
     diff: str | None = Field(description="Unified diff of the prompt: base against candidate.")
 
 
+class OptimizationSnapshot(BaseModel):
+    """The newest optimization of an agent, whatever its end."""
+
+    optimization: OptimizationDetail | None
+
+
 class OptimizationPage(BaseModel):
     items: list[OptimizationRead]
     next_cursor: str | None

@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 
+from mission_control.api.jobs.schemas import JobRead
 from mission_control.api.resources import Resources
 from mission_control.api.system.queues import read_queues
 from mission_control.api.system.schemas import (
@@ -12,11 +13,13 @@ from mission_control.api.system.schemas import (
     ComponentState,
     QueueRead,
     Readiness,
+    SystemSnapshot,
     SystemStatus,
 )
 from mission_control.core.errors import MissionControlError
 from mission_control.core.part_states import running_state
 from mission_control.data.heartbeats import living
+from mission_control.data.unit_of_work import UnitOfWork
 from mission_control.integrations.memory.items import ServerState
 
 PROBE_SECONDS = 3.0
@@ -46,6 +49,12 @@ async def status(resources: Resources) -> SystemStatus:
     return SystemStatus(
         state=worst, version=version("mission-control"), components=list(components), queues=queues
     )
+
+
+async def snapshot(uow: UnitOfWork) -> SystemSnapshot:
+    """What a console needs before the first live event."""
+    jobs = await uow.jobs.open()
+    return SystemSnapshot(jobs=[JobRead.model_validate(job) for job in jobs])
 
 
 async def readiness(resources: Resources) -> Readiness:

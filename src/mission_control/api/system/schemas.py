@@ -5,6 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from mission_control.api.jobs.schemas import JobRead
 from mission_control.core.words import JobKind, Queue
 
 ComponentState = Literal["ok", "degraded", "down"]
@@ -47,6 +48,12 @@ class SystemStatus(BaseModel):
     version: str
     components: list[Component]
     queues: list[QueueRead]
+
+
+class SystemSnapshot(BaseModel):
+    """What runs and what waits, in the order in which it was asked for."""
+
+    jobs: list[JobRead]
 
 
 class Health(BaseModel):
