@@ -233,7 +233,6 @@ class TestMisbehaving:
     async def test_hanging_ends_it_and_the_next_call_works(
         self, location: Callable[[str], EngineLocation], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(superoptix_client, "ANSWER_SECONDS", 0.3)
         client = SuperOptiXClient(
             location("""
                 for request in requests():
@@ -242,8 +241,10 @@ class TestMisbehaving:
             """)
         )
         pid = int((await client.doctor()).python)
-        with pytest.raises(SuperOptiXError, match="did not answer within"):
-            await client.compile_agent(Program(agent_id="remus", playbook={}))
+        with monkeypatch.context() as patched:
+            patched.setattr(superoptix_client, "ANSWER_SECONDS", 0.3)
+            with pytest.raises(SuperOptiXError, match="did not answer within"):
+                await client.compile_agent(Program(agent_id="remus", playbook={}))
         assert not is_alive(pid)
         assert int((await client.doctor()).python) != pid
         await client.aclose()

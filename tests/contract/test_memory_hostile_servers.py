@@ -33,8 +33,8 @@ SERVERS = Path(__file__).parent / "memory_servers"
 Configured = Callable[..., MemoryManager]
 SECRET = "s3cr3t-of-the-clinic"  # noqa: S105
 LIMITS = {
-    "connect_timeout_seconds": 4.0,
-    "call_timeout_seconds": 4.0,
+    "connect_timeout_seconds": 20.0,
+    "call_timeout_seconds": 20.0,
     "max_result_bytes": 1_000_000,
 }
 
@@ -96,7 +96,7 @@ def state_of(memory: MemoryManager, server: str) -> ServerState:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not condition():
             await asyncio.sleep(0.02)
 

@@ -208,7 +208,7 @@ class TestFailures:
     ) -> None:
         monkeypatch.setattr(VAPIClient, "request_timeout_seconds", 0.3)
         monkeypatch.setattr(
-            "mission_control.integrations.http.client.RATE_LIMIT_PAUSE_SECONDS", 0.01
+            "mission_control.integrations.http.refusals.RATE_LIMIT_PAUSE_SECONDS", 0.01
         )
         await sandbox.fault(kind, times=3, **options)
         with pytest.raises(expected) as caught:

@@ -14,6 +14,7 @@ from mcp.server import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 
 from mission_control.integrations.errors import IntegrationRejectedError
+from mission_control.integrations.memory.answers import CHOSEN_HERE, PLACED_HERE
 from mission_control.integrations.memory.config.reading import embedded_only, load_configuration
 from mission_control.integrations.memory.errors import (
     MemoryOperationMissingError,
@@ -22,13 +23,9 @@ from mission_control.integrations.memory.errors import (
     UnknownTierError,
 )
 from mission_control.integrations.memory.items import SyncProgress
+from mission_control.integrations.memory.one_server import SEARCHED_HERE
 from mission_control.integrations.memory.selection import in_utc
-from mission_control.integrations.memory_manager import (
-    CHOSEN_HERE,
-    PLACED_HERE,
-    SEARCHED_HERE,
-    MemoryManager,
-)
+from mission_control.integrations.memory_manager import MemoryManager
 
 Json = dict[str, Any]
 
