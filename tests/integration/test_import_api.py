@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from mission_control.api.resources import Resources
-from mission_control.core.playbook import canonical_yaml
+from mission_control.core.playbook_parts import canonical_yaml
 from mission_control.core.words import AgentType
 from mission_control.integrations.vapi.playbook import playbook_of_assistant
 from mission_control.integrations.vapi_client import VAPIClient

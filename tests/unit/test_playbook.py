@@ -13,12 +13,9 @@ from hypothesis import strategies as st
 from mission_control.core import playbook as playbooks
 from mission_control.core import safe_yaml
 from mission_control.core.playbook import (
-    Check,
     Demonstration,
     PlaybookInvalidError,
     Scenario,
-    canonical_yaml,
-    content_hash,
     parse_playbook,
     read_playbook,
     read_stored,
@@ -26,6 +23,7 @@ from mission_control.core.playbook import (
     split_of,
     with_prompt,
 )
+from mission_control.core.playbook_parts import Check, canonical_yaml, content_hash
 
 
 def a_playbook(**scenario: Any) -> dict[str, Any]:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mission_control.core.playbook import Check, Playbook, parse_playbook, split_of
+from mission_control.core.playbook import Playbook, parse_playbook, split_of
+from mission_control.core.playbook_parts import Check
 
 AGENTS = Path(__file__).parents[2] / "agents"
 

@@ -7,6 +7,7 @@ import pytest
 
 from mission_control.core import playbook as playbooks
 from mission_control.core.playbook import PlaybookInvalidError
+from mission_control.core.playbook_parts import AGENT_ID, canonical_yaml
 from mission_control.integrations.vapi.drafts import MOST_DRAFTS, drafts
 from mission_control.integrations.vapi.playbook import (
     NothingToImportError,
@@ -66,7 +67,7 @@ def a_call(*turns: tuple[str, str], **changes: Any) -> dict[str, Any]:
 
 def imported(assistant: dict[str, Any], *calls: dict[str, Any]) -> playbooks.Playbook:
     read = playbooks.read_playbook(playbook_of_assistant(assistant, calls))
-    return playbooks.parse_playbook(playbooks.canonical_yaml(read.data))
+    return playbooks.parse_playbook(canonical_yaml(read.data))
 
 
 def with_model(**model: Any) -> dict[str, Any]:
@@ -119,7 +120,7 @@ class TestWhatComesAlong:
     @pytest.mark.parametrize("name", [None, "", 7, "东京", "9 lives", "x" * 300, "a\ud83d\x00b"])
     def test_any_name_becomes_an_id(self, name: object) -> None:
         playbook = imported(an_assistant(name=name))
-        assert playbooks.AGENT_ID.fullmatch(playbook.agent_id)
+        assert AGENT_ID.fullmatch(playbook.agent_id)
         assert 0 < len(playbook.name) <= 120
 
     @pytest.mark.parametrize("model", [{"temperature": 7}, {"temperature": "x", "maxTokens": True}])

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import JsonValue
 
-from mission_control.core.playbook import AGENT_ID
+from mission_control.core.playbook_parts import AGENT_ID
 from mission_control.core.words import MemoryKind
 from mission_control.memory_servers.errors import MemoryInputError, MemoryNotFoundError
 

@@ -7,6 +7,7 @@ from mission_control.api.agents.schemas import AgentDetail
 from mission_control.api.leads.contact_names import contact_names
 from mission_control.api.resources import Resources
 from mission_control.core import playbook as playbooks
+from mission_control.core.playbook_parts import canonical_yaml
 from mission_control.core.words import AgentType
 from mission_control.integrations.errors import IntegrationError
 from mission_control.integrations.superoptix_client import program_of
@@ -33,7 +34,7 @@ async def import_assistant(resources: Resources, assistant_id: str) -> AgentDeta
         known = await contact_names(uow, calls)
     read = playbooks.read_playbook(playbook_of_assistant(assistant, calls, known_names=known))
     # As it will be read from now on: what would be too large then is refused now.
-    playbook = playbooks.read_stored(playbooks.canonical_yaml(read.data))
+    playbook = playbooks.read_stored(canonical_yaml(read.data))
     if playbook.scenarios == [] and not warnings:
         warnings = ["No call of this assistant could become a scenario. Write some yourself."]
     compiled = await resources.superoptix.compile_agent(program_of(playbook))

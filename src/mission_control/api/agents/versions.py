@@ -5,6 +5,7 @@ from uuid import UUID, uuid4
 
 from mission_control.core import playbook as playbooks
 from mission_control.core.playbook import Playbook
+from mission_control.core.playbook_parts import canonical_yaml
 from mission_control.core.words import VersionOrigin
 from mission_control.data.agents import Agent, AgentVersion
 from mission_control.data.unit_of_work import UnitOfWork
@@ -26,7 +27,7 @@ async def add_version(
         agent_id=agent.id,
         number=await uow.agents.next_number(agent.id),
         content_hash=playbook.hash,
-        playbook=playbooks.canonical_yaml(playbook.data),
+        playbook=canonical_yaml(playbook.data),
         prompt=prompt,
         origin=origin,
         parent_id=parent_id,

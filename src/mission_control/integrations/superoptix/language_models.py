@@ -1,6 +1,6 @@
 """Which language model plays which part, by playbook, settings and request."""
 
-from mission_control.core.playbook import LanguageModel
+from mission_control.core.playbook_parts import LanguageModel
 from mission_control.core.settings import SANDBOX_MODEL, Settings
 from mission_control_protocol import Model, Price
 

@@ -6,7 +6,7 @@ from typing import Any, cast
 from pydantic import JsonValue
 
 from mission_control.core.errors import NotAcceptableError
-from mission_control.core.playbook import agent_slug
+from mission_control.core.foreign_playbooks import agent_slug
 from mission_control.core.storable import storable_text
 from mission_control.integrations.vapi.assistant import AssistantSummary, JsonObject
 from mission_control.integrations.vapi.drafts import HEARD, SAID, drafts
