@@ -6,12 +6,11 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.datastructures import Headers
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mission_control.api import problems
+from mission_control.api import document, problems
 from mission_control.api.agent_import.router import router as agent_import_router
 from mission_control.api.agents.router import router as agents_router
 from mission_control.api.calls.router import router as calls_router
@@ -26,6 +25,7 @@ from mission_control.api.memory.router import router as memory_router
 from mission_control.api.optimize.router import router as optimize_router
 from mission_control.api.realtime import Hub
 from mission_control.api.realtime import router as realtime_router
+from mission_control.api.requests import well_formed
 from mission_control.api.resources import Resources, build_resources
 from mission_control.api.sync.router import router as sync_router
 from mission_control.api.system.router import router as system_router
@@ -74,12 +74,13 @@ def create_app(resources: Resources | None = None) -> FastAPI:
         description=DESCRIPTION,
         lifespan=lifespan,
         max_body_size=MAX_BODY_BYTES,
+        redirect_slashes=False,  # a `Location` built from `Host` is wrong behind any proxy
     )
     app.state.work_of = work_of
     app.add_middleware(_KnownHosts, ours=_hosts(settings), public=settings.mc_public_host)
     problems.install(app)
     for router in (
-        agent_import_router,
+        agent_import_router,  # before an agent's own addresses
         agents_router,
         evaluate_router,
         optimize_router,
@@ -87,17 +88,18 @@ def create_app(resources: Resources | None = None) -> FastAPI:
         deployments_router,
         drift_router,
         calls_router,
-        webhooks_router,
         leads_router,
         memory_router,
         jobs_router,
         system_router,
         sync_router,
         test_split_router,
-        realtime_router,
     ):
-        app.include_router(router)
-    problems.document(app)
+        app.include_router(router, dependencies=[Depends(well_formed)])
+    # Vendors call these as they like, at addresses that an operator may have added to.
+    app.include_router(webhooks_router)
+    app.include_router(realtime_router)
+    document.install(app)
     return app
 
 
@@ -128,13 +130,26 @@ class _KnownHosts:
     """Our own names for everything. A public name for webhooks alone: only they prove who asks."""
 
     def __init__(self, app: ASGIApp, *, ours: list[str], public: str | None) -> None:
-        names = ours if public is None else [*ours, public]
-        self._webhooks = TrustedHostMiddleware(app, allowed_hosts=names)
-        self._everything = TrustedHostMiddleware(app, allowed_hosts=ours)
+        self._app = app
+        self._ours = frozenset(ours)
+        self._public = public
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] in {"http", "websocket"} and not self._is_known(scope):
+            await problems.host_unknown()(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    def _is_known(self, scope: Scope) -> bool:
+        if "*" in self._ours:
+            return True
+        name = _without_port(Headers(scope=scope).get("host", "")).lower()
         is_webhook = scope["type"] == "http" and scope["path"].startswith("/webhooks/")
-        await (self._webhooks if is_webhook else self._everything)(scope, receive, send)
+        return name in self._ours or (is_webhook and name == self._public)
+
+
+def _without_port(host: str) -> str:
+    return re.sub(r":[0-9]*$", "", host)
 
 
 def _hosts(settings: Settings) -> list[str]:

@@ -7,6 +7,7 @@ from fastapi import Depends, Header, Path, Query
 from fastapi.requests import HTTPConnection
 
 from mission_control.api.resources import Resources
+from mission_control.core.request_values import IntegerText
 from mission_control.data.unit_of_work import UnitOfWork
 
 
@@ -32,16 +33,22 @@ ReadOnlyUow = Annotated[UnitOfWork, Depends(get_readonly_uow, scope="function")]
 SLUG = r"^[a-z][a-z0-9_-]{0,63}$"
 AgentId = Annotated[str, Path(pattern=SLUG, description="Slug of the agent.", examples=["remus"])]
 NO_NUL = r"^[^\x00]*$"  # PostgreSQL takes it in no text, not even to compare
-OfAgent = Annotated[str | None, Query(pattern=SLUG, description="Only of this agent.")]
-Limit = Annotated[int, Query(ge=1, le=200, description="How many items at the most.")]
+OfAgent = Annotated[
+    str | None, Query(pattern=SLUG, description="Only of this agent.", examples=["remus"])
+]
+Limit = Annotated[IntegerText, Query(ge=1, le=200, description="How many items at the most.")]
 CursorQuery = Annotated[
-    str | None, Query(max_length=300, description="`next_cursor` of the page before.")
+    str | None,
+    Query(
+        max_length=300, pattern=r"^[A-Za-z0-9_-]+$", description="`next_cursor` of the page before."
+    ),
 ]
 IdempotencyKey = Annotated[
     str | None,
     Header(
         min_length=1,
         max_length=200,
+        examples=["0199f3a2-evaluate-remus"],
         description="Repeating a request with the same key returns the first job.",
     ),
 ]

@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
@@ -21,24 +22,55 @@ from mission_control.core.errors import (
     NotFoundError,
     NotReadyError,
     UnauthenticatedError,
+    UnsupportedMediaError,
+    summary,
 )
 from mission_control.integrations.errors import IntegrationError, IntegrationRateLimitedError
 
 log = structlog.get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
-TOO_LARGE = HTTPStatus(413)  # Python 3.13 renamed the constant
+TOO_LARGE = HTTPStatus(413)
+UNPROCESSABLE = HTTPStatus(422)
+# Python 3.13 renamed these two; the words that we answer with are of RFC 9110 on every Python.
+RENAMED = {TOO_LARGE: "Content Too Large", UNPROCESSABLE: "Unprocessable Content"}
+
+# Refusals that no feature has raised: code and detail.
+INVALID_PAYLOAD = (
+    "invalid_payload", "The request does not have the expected shape; nothing was changed.",
+)  # fmt: skip
+CONTENT_TOO_LARGE = (
+    "content_too_large",
+    "The body is larger than anything that is taken here; nothing was changed.",
+)
+HOST_UNKNOWN = (
+    "host_unknown",
+    "This installation does not go by the name in `Host`; nothing was read or changed. Call it by "
+    "MC_HOST or, on this machine, 127.0.0.1.",
+)
+INTERNAL = (
+    "internal",
+    "Something unexpected happened and nothing was stored. The API's log has the details.",
+)
 
 STATUS_OF: dict[type[MissionControlError], HTTPStatus] = {
     MalformedError: HTTPStatus.BAD_REQUEST,
     UnauthenticatedError: HTTPStatus.UNAUTHORIZED,
     NotFoundError: HTTPStatus.NOT_FOUND,
     ConflictError: HTTPStatus.CONFLICT,
-    NotAcceptableError: HTTPStatus(422),  # Python 3.13 renamed the constant
+    NotAcceptableError: UNPROCESSABLE,
+    UnsupportedMediaError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     NotReadyError: HTTPStatus.SERVICE_UNAVAILABLE,
     IntegrationRateLimitedError: HTTPStatus.TOO_MANY_REQUESTS,
     IntegrationError: HTTPStatus.FAILED_DEPENDENCY,
     MissionControlError: HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+
+RETRY_AFTER = {"description": "Seconds.", "required": True, "schema": {"type": "string"}}
+CHALLENGE = {"description": "`Bearer`.", "required": True, "schema": {"type": "string"}}
+HEADERS_OF: dict[HTTPStatus, dict[str, Any]] = {
+    HTTPStatus.TOO_MANY_REQUESTS: {"Retry-After": RETRY_AFTER},
+    HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": CHALLENGE},
 }
 
 
@@ -65,6 +97,10 @@ class InvalidProblem(Problem):
     errors: list[InvalidField]
 
 
+def title_of(status: HTTPStatus) -> str:
+    return RENAMED.get(status, status.phrase)
+
+
 def status_of(error: type[MissionControlError]) -> HTTPStatus:
     return next(STATUS_OF[cls] for cls in error.__mro__ if cls in STATUS_OF)
 
@@ -73,26 +109,38 @@ def refusals(*errors: type[MissionControlError]) -> dict[int | str, dict[str, An
     """OpenAPI `responses` of a route: its own errors by status, each with an example."""
     documented: dict[int | str, dict[str, Any]] = {}
     for error in errors:
-        status = status_of(error)
-        entry = documented.setdefault(
-            status.value,
-            {
-                "description": status.phrase,
-                "content": {
-                    MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": {}}
-                },
-            },
-        )
-        entry["content"][MEDIA_TYPE]["examples"][error.code] = {
-            "value": {
-                "type": f"/problems/{error.code}",
-                "title": status.phrase,
-                "status": status.value,
-                "detail": (error.__doc__ or status.phrase).strip().splitlines()[0],
-                "code": error.code,
-            }
-        }
+        add_refusal(documented, status_of(error), error.code, summary(error), error=error)
     return documented
+
+
+def add_refusal(
+    responses: dict[Any, dict[str, Any]],
+    status: HTTPStatus,
+    code: str,
+    detail: str,
+    *,
+    error: type[MissionControlError] | None = None,
+) -> None:
+    """Add one refusal with its example to the OpenAPI `responses` of a route."""
+    entry = responses.setdefault(
+        str(status.value), {"description": title_of(status), "content": {}}
+    )
+    content = entry["content"].setdefault(
+        MEDIA_TYPE, {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": {}}
+    )
+    example: dict[str, Any] = {
+        "type": f"/problems/{code}",
+        "title": title_of(status),
+        "status": status.value,
+        "detail": detail,
+        "code": code,
+    }
+    if status.value == 422:
+        field = error.field if error and issubclass(error, NotAcceptableError) else "limit"
+        example["errors"] = [{"field": field, "message": detail}]
+    content.setdefault("examples", {})[code] = {"value": example}
+    if headers := HEADERS_OF.get(status):
+        entry["headers"] = headers
 
 
 class _ProblemResponse(JSONResponse):
@@ -118,7 +166,7 @@ def problem(
             {
                 **(fields or {}),
                 "type": f"/problems/{code}",
-                "title": status.phrase,
+                "title": title_of(status),
                 "status": status.value,
                 "detail": detail,
                 "code": code,
@@ -128,11 +176,19 @@ def problem(
 
 
 def too_large() -> JSONResponse:
+    return problem(TOO_LARGE, code=CONTENT_TOO_LARGE[0], detail=CONTENT_TOO_LARGE[1])
+
+
+def not_json() -> JSONResponse:
     return problem(
-        TOO_LARGE,
-        code="content_too_large",
-        detail="The body is larger than anything that is taken here; nothing was changed.",
+        HTTPStatus.BAD_REQUEST,
+        code=MalformedError.code,
+        detail="The body is not JSON; nothing was changed.",
     )
+
+
+def host_unknown() -> JSONResponse:
+    return problem(HTTPStatus.BAD_REQUEST, code=HOST_UNKNOWN[0], detail=HOST_UNKNOWN[1])
 
 
 async def _on_our_error(_: Request, exc: Exception) -> JSONResponse:
@@ -151,16 +207,11 @@ async def _on_bad_payload(_: Request, exc: Exception) -> JSONResponse:
     assert isinstance(exc, RequestValidationError)
     errors = [_where_and_what(error) for error in exc.errors()]
     if any(error["type"] == "json_invalid" for error in exc.errors()):
-        return problem(
-            HTTPStatus.BAD_REQUEST,
-            code="malformed",
-            detail="The body is not JSON.",
-            fields={"errors": errors},
-        )
+        return not_json()
     return problem(
-        STATUS_OF[NotAcceptableError],
-        code="invalid_payload",
-        detail="The request does not have the expected shape; nothing was changed.",
+        UNPROCESSABLE,
+        code=INVALID_PAYLOAD[0],
+        detail=INVALID_PAYLOAD[1],
         fields={"errors": errors},
     )
 
@@ -168,61 +219,47 @@ async def _on_bad_payload(_: Request, exc: Exception) -> JSONResponse:
 def _where_and_what(error: dict[str, Any]) -> dict[str, str]:
     where: Sequence[Any] = error["loc"]
     inside = where[1:] if len(where) > 1 else where
-    return {"field": ".".join(map(str, inside)), "message": str(error["msg"])}
+    message = str(error["msg"]).removeprefix("Value error, ")
+    return {"field": ".".join(map(str, inside)), "message": message}
 
 
-async def _on_http_error(_: Request, exc: Exception) -> JSONResponse:
+async def _on_http_error(request: Request, exc: Exception) -> JSONResponse:
+    """What FastAPI and Starlette refuse themselves: an address, a method, a body."""
     assert isinstance(exc, HTTPException)
     status = HTTPStatus(exc.status_code)
     if status == TOO_LARGE:
         return too_large()
-    code = status.phrase.lower().replace(" ", "_").replace("-", "_")
-    return problem(status, code=code, detail=str(exc.detail), headers=dict(exc.headers or {}))
+    if status == HTTPStatus.BAD_REQUEST:  # bytes that are no text, or nested without end
+        return not_json()
+    code = title_of(status).lower().replace(" ", "_").replace("-", "_")
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        methods = ", ".join(methods_at(request))
+        detail = f"This address takes {methods}; nothing was changed."
+        return problem(status, code=code, detail=detail, headers={"Allow": methods})
+    detail = str(exc.detail)
+    if status == HTTPStatus.NOT_FOUND and detail == status.phrase:
+        detail = "There is nothing at this address; /openapi.json lists all that there is."
+    return problem(status, code=code, detail=detail, headers=dict(exc.headers or {}))
+
+
+def methods_at(request: Request) -> list[str]:
+    """All methods of the address, not only those of the first route that has it."""
+    app: FastAPI = request.app
+    routes = [route for route in iter_route_contexts(app.routes) if route.methods]
+    path = request.scope["path"]
+    found = next((each.path for each in routes if each.path_regex.match(path)), None)
+    return sorted(
+        {method for each in routes if each.path == found for method in each.methods or ()}
+    )
 
 
 async def _on_anything_else(_: Request, exc: Exception) -> JSONResponse:
     log.error("request_failed_unexpectedly", exc_info=exc)
     return problem(
         HTTPStatus.INTERNAL_SERVER_ERROR,
-        code="internal",
-        detail="Something unexpected happened and nothing was stored. The API's log has the details.",
+        code=INTERNAL[0],
+        detail=INTERNAL[1],
     )
-
-
-def document(app: FastAPI) -> None:
-    """Make the OpenAPI document tell of problems wherever FastAPI would tell of its own errors."""
-    describe = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            _rewrite(describe())
-        return describe()
-
-    app.openapi = openapi
-
-
-def _rewrite(schema: dict[str, Any]) -> None:
-    schemas = schema.setdefault("components", {}).setdefault("schemas", {})
-    for model in (Problem, InvalidField, InvalidProblem):
-        described = model.model_json_schema(ref_template="#/components/schemas/{model}")
-        described.pop("$defs", None)
-        schemas[model.__name__] = described
-    schemas.pop("HTTPValidationError", None)
-    schemas.pop("ValidationError", None)
-    for path in schema["paths"].values():
-        for method in path.keys() & {"post", "put", "patch"}:
-            content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-            refusal = {"description": "The body is too large.", "content": content}
-            path[method]["responses"].setdefault("413", refusal)
-    operations = [each for path in schema["paths"].values() for each in path.values()]
-    for operation in operations:
-        refused: dict[str, Any] = operation["responses"].get("422", {}).get("content", {})
-        if "application/json" in refused:  # FastAPI's own, not one of ours
-            del refused["application/json"]
-            refused.setdefault(MEDIA_TYPE, {"examples": {}})
-        if MEDIA_TYPE in refused:
-            refused[MEDIA_TYPE]["schema"] = {"$ref": "#/components/schemas/InvalidProblem"}
-            operation["responses"]["422"]["description"] = "Not acceptable; nothing was changed."
 
 
 def install(app: FastAPI) -> None:

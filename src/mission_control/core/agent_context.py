@@ -34,7 +34,7 @@ class ContextSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kinds: list[MemoryKind] = Field(default=[], max_length=3)
-    tiers: list[Annotated[int, Field(ge=1, le=3)]] = Field(
+    tiers: list[Annotated[int, Field(ge=1, le=3, strict=True)]] = Field(
         default=[], max_length=3, description="Importance: 1 (important) to 3."
     )
     query: str | None = Field(
@@ -44,7 +44,11 @@ class ContextSettings(BaseModel):
         description="Only memories that share words with it, the closest first.",
     )
     token_budget: int = Field(
-        default=1_000, ge=50, le=20_000, description="An estimate: 4 characters are one token."
+        default=1_000,
+        ge=50,
+        le=20_000,
+        strict=True,
+        description="An estimate: 4 characters are one token.",
     )
     pinned: list[MemoryRef] = Field(default=[], max_length=200)
     excluded: list[MemoryRef] = Field(default=[], max_length=1_000)

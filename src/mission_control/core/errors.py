@@ -44,6 +44,12 @@ class MalformedError(MissionControlError):
     code = "malformed"
 
 
+class UnsupportedMediaError(MissionControlError):
+    """The body is of a kind that is not taken here."""
+
+    code = "unsupported_media_type"
+
+
 class UnauthenticatedError(MissionControlError):
     """Whoever asks has not proven who it is."""
 
@@ -51,17 +57,27 @@ class UnauthenticatedError(MissionControlError):
 
 
 class NotAcceptableError(MissionControlError):
-    """Well formed, but not something we can do. `errors` names the fields: `{field, message}`."""
+    """Well formed, but not something we can do. `errors` names the fields: `{field, message}`.
+
+    Left out, it is the class's own `field` and the first sentence of its docstring.
+    """
 
     code = "not_acceptable"
+    field: ClassVar[str] = "body"
 
     def __init__(
         self, message: str, *, errors: list[dict[str, str]] | None = None, **fields: object
     ) -> None:
-        super().__init__(message, **fields, **({"errors": errors} if errors else {}))
+        named = errors or [{"field": self.field, "message": summary(type(self))}]
+        super().__init__(message, **fields, errors=named)
 
 
 class NotReadyError(MissionControlError):
     """A part of ours is not there (yet). Trying again later may help."""
 
     code = "not_ready"
+
+
+def summary(error: type[MissionControlError]) -> str:
+    """The first line of its docstring: what it is, without the circumstances."""
+    return (error.__doc__ or error.code).strip().splitlines()[0]

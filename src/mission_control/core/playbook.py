@@ -17,6 +17,7 @@ class PlaybookInvalidError(NotAcceptableError):
     """The playbook cannot be used as it is. `errors` names every field that is wrong."""
 
     code = "playbook_invalid"
+    field = "playbook"
 
 
 def parse_playbook(text: str, *, lenient: bool = False) -> Playbook:

@@ -22,7 +22,10 @@ ROW_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")  # a slug, a UUID, or Close's own
 
 
 class CursorError(NotAcceptableError):
+    """The cursor is not one that a page of this list has given."""
+
     code = "cursor_invalid"
+    field = "cursor"
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,13 @@
 """Wire shapes of importing."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from mission_control.api.agents.schemas import AssistantId
+from mission_control.core.request_values import RequestBody
 
 
-class AgentImport(BaseModel):
+class AgentImport(RequestBody):
     """An assistant at Vapi to make an agent of."""
-
-    model_config = ConfigDict(extra="forbid")
 
     vapi_assistant_id: AssistantId
 

@@ -61,6 +61,7 @@ class AgentIdChangedError(NotAcceptableError):
     """The playbook belongs to another agent."""
 
     code = "agent_id_changed"
+    field = "playbook"
 
     def __init__(self, agent_id: str, found: str) -> None:
         super().__init__(

@@ -6,16 +6,35 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from mission_control.core.request_values import RequestBody
 from mission_control.core.words import AgentStatus, AgentType, VersionOrigin
 
 VersionNumber = Annotated[int, Field(ge=1, le=2**31 - 1)]  # what a database can hold
-AssistantId = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")]
+AssistantId = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9-]{1,64}$", examples=["6f1c6c1e-1111-4111-8111-111111111111"]),
+]
+WrittenType = Annotated[AgentType, Field(strict=False)]
 
 
-class AgentCreate(BaseModel):
+class AgentCreate(RequestBody):
     """A playbook as YAML text, or the name of one that ships with SuperOptiX."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"marketplace": "developer"}],
+            "oneOf": [
+                {
+                    "required": ["playbook"],
+                    "properties": {"playbook": {"type": "string"}, "marketplace": {"type": "null"}},
+                },
+                {
+                    "required": ["marketplace"],
+                    "properties": {"marketplace": {"type": "string"}, "playbook": {"type": "null"}},
+                },
+            ],
+        }
+    )
 
     playbook: str | None = Field(
         default=None, description="SuperSpec playbook, YAML, at most 1 MiB."
@@ -25,7 +44,7 @@ class AgentCreate(BaseModel):
         pattern=r"^[\w-]{1,100}$",
         description="Name of a playbook of SuperOptiX's own.",
     )
-    type: AgentType = AgentType.STANDALONE
+    type: WrittenType = AgentType.STANDALONE
     vapi_assistant_id: AssistantId | None = None
 
     @model_validator(mode="after")
@@ -35,10 +54,18 @@ class AgentCreate(BaseModel):
         return self
 
 
-class AgentUpdate(BaseModel):
+class AgentUpdate(RequestBody):
     """What to change. A new playbook or prompt makes a new version; the old ones stay."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"prompt": "You answer calls of a roofing company.", "based_on": 1}],
+            "anyOf": [
+                {"properties": {"playbook": {"type": "null"}}},
+                {"properties": {"prompt": {"type": "null"}}},
+            ],
+        }
+    )
 
     playbook: str | None = None
     prompt: str | None = Field(default=None, min_length=1, max_length=100_000)
@@ -46,7 +73,7 @@ class AgentUpdate(BaseModel):
     based_on: VersionNumber | None = Field(
         default=None, description="The version you edited; refused if there is a newer one."
     )
-    type: AgentType | None = None
+    type: WrittenType | None = None
     vapi_assistant_id: AssistantId | None = None
 
     @model_validator(mode="after")

@@ -7,3 +7,4 @@ class CallFilterError(NotAcceptableError):
     """A list of calls was asked for that cannot have any."""
 
     code = "call_filter_invalid"
+    field = "from"

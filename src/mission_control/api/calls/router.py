@@ -1,12 +1,11 @@
 """HTTP door of calls."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import AfterValidator, AwareDatetime
 
 from mission_control.api.calls import queries
 from mission_control.api.calls.errors import CallFilterError
@@ -14,6 +13,7 @@ from mission_control.api.calls.schemas import CallDetail, CallPage, CallTotals
 from mission_control.api.deps import NO_NUL, CursorQuery, Limit, OfAgent, ReadOnlyUow
 from mission_control.api.problems import refusals
 from mission_control.core.errors import NotFoundError
+from mission_control.core.request_values import Moment, NumberText, TruthText
 from mission_control.core.words import CallEnding, CallSource
 from mission_control.data.calls import CallFilter
 from mission_control.data.pages import CursorError
@@ -21,19 +21,13 @@ from mission_control.data.pages import CursorError
 router = APIRouter(prefix="/api/calls", tags=["calls"])
 
 
-def _in_utc(at: datetime) -> datetime:
-    try:
-        return at.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("This is no moment between the years 1 and 9999.") from None
-
-
-Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 From = Annotated[
     Moment | None, Query(alias="from", description="Created then or later; with a zone.")
 ]
 To = Annotated[Moment | None, Query(alias="to", description="Created before that moment.")]
-Cost = Annotated[Decimal | None, Query(ge=0, le=1_000_000, description="USD.")]
+Cost = Annotated[
+    Annotated[Decimal, NumberText] | None, Query(ge=0, le=1_000_000, description="USD.")
+]
 Source = Annotated[CallSource | None, Query(description="Only calls that this system keeps.")]
 
 
@@ -52,7 +46,7 @@ def wanted_calls(
     created_to: To = None,
     ended_reason: Annotated[str | None, Query(max_length=200, pattern=NO_NUL)] = None,
     ending: CallEnding | None = None,
-    success: bool | None = None,  # noqa: FBT001  # a query parameter
+    success: TruthText | None = None,  # a query parameter
     min_cost: Cost = None,
     max_cost: Cost = None,
     lead_id: Annotated[str | None, Query(max_length=64, pattern=NO_NUL)] = None,

@@ -8,13 +8,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from mission_control.api.agents.schemas import VersionNumber
 from mission_control.api.jobs.schemas import ErrorRead
 from mission_control.core.agent_context import MemoryRecord
+from mission_control.core.request_values import RequestBody
 from mission_control.core.words import DeploymentStatus, DeploymentTarget
 
 
-class DeployRequest(BaseModel):
+class DeployRequest(RequestBody):
     """`{}` deploys the candidate of the latest optimization."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{}]})
 
     version: VersionNumber | None = None
     force: bool = Field(default=False, description="Deploy although it was not shown to be better.")
@@ -25,10 +26,10 @@ class DeployRequest(BaseModel):
     )
 
 
-class RollbackRequest(BaseModel):
+class RollbackRequest(RequestBody):
     """`{}` undoes the deployment in force."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{}]})
 
     force: bool = Field(
         default=False, description="Also overwrite what somebody changed in Vapi since."

@@ -7,12 +7,14 @@ class NoScenariosError(NotAcceptableError):
     """There is nothing to evaluate."""
 
     code = "no_scenarios"
+    field = "splits"
 
 
 class OnlyDraftsError(NotAcceptableError):
     """Everything that could be measured by is a draft that nobody has reviewed."""
 
     code = "only_drafts"
+    field = "splits"
 
     def __init__(self, drafts: int) -> None:
         count = "scenario is a draft" if drafts == 1 else f"{drafts} scenarios are drafts"
@@ -27,6 +29,7 @@ class UnknownScenariosError(NotAcceptableError):
     """Scenarios were named that this version does not have."""
 
     code = "unknown_scenarios"
+    field = "scenario_ids"
 
     def __init__(self, unknown: list[str]) -> None:
         super().__init__(

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from mission_control.api.agents.schemas import VersionNumber
 from mission_control.api.jobs.schemas import ErrorRead
 from mission_control.core.money import Money
+from mission_control.core.request_values import RequestBody
 from mission_control.core.words import EvaluationPurpose, RunStatus, ScenarioStatus
 
 ModelName = Annotated[
@@ -20,10 +21,10 @@ DEFAULT_CONCURRENCY = 16
 SplitName = Literal["train", "validation", "test"]
 
 
-class EvaluationCreate(BaseModel):
+class EvaluationCreate(RequestBody):
     """`{}` evaluates the current version on all its scenarios, once each."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{}]})
 
     version: VersionNumber | None = None
     splits: list[SplitName] | None = Field(default=None, min_length=1)

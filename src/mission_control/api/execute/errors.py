@@ -7,6 +7,7 @@ class InputMismatchError(NotAcceptableError):
     """The input does not fit the agent's input fields."""
 
     code = "input_mismatch"
+    field = "input"
 
     def __init__(self, *, missing: list[str], unknown: list[str]) -> None:
         super().__init__(

@@ -11,6 +11,7 @@ from mission_control.api.evaluate.schemas import ModelName
 from mission_control.api.jobs.schemas import ErrorRead
 from mission_control.core.agent_context import MemoryRecord
 from mission_control.core.money import Money
+from mission_control.core.request_values import RequestBody
 from mission_control.core.words import ExecutionStatus
 
 # PostgreSQL stores no text that holds NUL.
@@ -18,11 +19,10 @@ FieldName = Annotated[str, Field(max_length=64, pattern=r"^[^\x00]*$")]
 FieldText = Annotated[str, Field(max_length=100_000, pattern=r"^[^\x00]*$")]
 
 
-class ExecutionCreate(BaseModel):
+class ExecutionCreate(RequestBody):
     """What the agent is given: a value for each of its input fields."""
 
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={"examples": [{"input": {"caller_says": "How much is it?"}}]},
     )
 

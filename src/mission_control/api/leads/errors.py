@@ -9,6 +9,7 @@ class LeadStatusUnknownError(NotAcceptableError):
     """Close has no lead status with this id or label."""
 
     code = "lead_status_unknown"
+    field = "status"
 
     def __init__(self, known: Sequence[str]) -> None:
         super().__init__(

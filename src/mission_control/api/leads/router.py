@@ -19,6 +19,7 @@ from mission_control.api.leads.schemas import (
     LeadUpdate,
 )
 from mission_control.api.problems import refusals
+from mission_control.api.requests import open_parameters
 from mission_control.core.errors import NotFoundError
 from mission_control.data.pages import CursorError
 from mission_control.integrations.close.errors import (
@@ -29,6 +30,7 @@ from mission_control.integrations.close.errors import (
     LeadFieldUnknownError,
     LeadUpdateUnconfirmedError,
 )
+from mission_control.integrations.close.fields import PREFIX
 from mission_control.integrations.errors import (
     IntegrationContractError,
     IntegrationCredentialsError,
@@ -50,6 +52,11 @@ LeadId = Annotated[str, Path(pattern=CLOSE_ID, description="Close's id of the le
         CursorError, LeadStatusUnknownError, LeadFieldUnknownError, LeadFieldAmbiguousError,
         LeadFilterUnknownError,
     ),
+    openapi_extra=open_parameters(
+        PREFIX,
+        "`custom.<id or name of a custom field>=value`, as often as wanted: leads that have this "
+        "value, or have it among others.",
+    ),
 )  # fmt: skip
 async def list_leads(
     uow: ReadOnlyUow,
@@ -68,11 +75,7 @@ async def list_leads(
         str | None, Query(max_length=200, pattern=NO_NUL, description="Id or label.")
     ] = None,
 ) -> LeadPage:
-    """What is mirrored of Close; it answers while Close does not.
-
-    Each `custom.<id or name of a custom field>=value` leaves those that have this value, or have it
-    among others.
-    """
+    """What is mirrored of Close; it answers while Close does not."""
     return await queries.list_leads(
         uow,
         search=search,

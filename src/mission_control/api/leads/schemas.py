@@ -1,6 +1,5 @@
 """Wire shapes of leads."""
 
-import json
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
@@ -11,11 +10,11 @@ from pydantic import (
     Field,
     JsonValue,
     StringConstraints,
-    field_validator,
     model_validator,
 )
 
 from mission_control.core.money import Money
+from mission_control.core.request_values import RequestBody, not_null
 from mission_control.core.words import CallEnding, CallSource, LeadMatch
 
 CLOSE_ID = r"^[A-Za-z0-9_-]{1,64}$"
@@ -110,42 +109,40 @@ class LeadDetail(LeadRead):
     more_calls: bool = Field(description="Whether there are older calls than these.")
 
 
-class LeadUpdate(BaseModel):
+class LeadUpdate(RequestBody):
     """What is to change; what is left out stays. A custom field is named by its id or its name."""
 
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={
+            "minProperties": 1,
             "examples": [
                 {"status": "Qualified"},
                 {"custom": {"Roof type": "EPDM 60 mil", "Next visit": None}},
                 {"custom": {"Interests": {"add": "Maintenance plan"}}},
-            ]
+            ],
         },
     )
 
-    name: Annotated[str, StringConstraints(min_length=1, max_length=500)] | None = None
+    name: Annotated[str, StringConstraints(min_length=1, max_length=500)] | None = Field(
+        default=None, json_schema_extra=not_null
+    )
     status: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = Field(
-        default=None, description="Id or label."
+        default=None, description="Id or label.", json_schema_extra=not_null
     )
     description: Text | None = None
     url: Annotated[str, StringConstraints(max_length=2000)] | None = None
     custom: dict[str, JsonValue] | None = Field(
         default=None,
+        min_length=1,
         max_length=200,
+        json_schema_extra=not_null,
         description="null unsets. A field that holds several values takes "
         '`{"add": value}`, `{"remove": value}` or `{"replace": [values]}` only.',
     )
 
-    @field_validator("custom")
-    @classmethod
-    def _must_be_json(cls, custom: dict[str, JsonValue] | None) -> dict[str, JsonValue] | None:
-        json.dumps(custom, allow_nan=False)  # what reads bodies takes `NaN` and `1e400`
-        return custom
-
     @model_validator(mode="after")
     def _must_change_something(self) -> "LeadUpdate":
-        if not self.model_fields_set or self.custom == {}:
+        if not self.model_fields_set:
             raise ValueError("Name at least one thing to change.")
         for name in ("name", "status", "custom"):
             if name in self.model_fields_set and getattr(self, name) is None:

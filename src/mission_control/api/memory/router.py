@@ -1,6 +1,5 @@
 """HTTP door of the memory."""
 
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
@@ -34,6 +33,7 @@ from mission_control.api.memory.schemas import (
 )
 from mission_control.api.problems import refusals
 from mission_control.core.errors import NotFoundError
+from mission_control.core.request_values import IntegerText, MomentOrDay
 from mission_control.data.pages import CursorError
 from mission_control.integrations.errors import (
     IntegrationAmbiguousError,
@@ -46,13 +46,16 @@ from mission_control.integrations.memory.errors import (
     UnknownMemoryServerError,
     UnknownTierError,
 )
+from mission_control.integrations.memory.selection import TIERS
 
 router = APIRouter(prefix="/api/memory", tags=["memory"])
 
 MemoryId = Annotated[
     str, Path(max_length=300, pattern=r"^[^\x00]+$", description="Id of the memory at its server.")
 ]
-Many = Annotated[int, Query(ge=1, le=5_000, description="How many items at the most: the newest.")]
+Many = Annotated[
+    IntegerText, Query(ge=1, le=5_000, description="How many items at the most: the newest.")
+]
 REFUSED = refusals(
     UnknownMemoryServerError,
     MemoryOperationMissingError,
@@ -81,14 +84,15 @@ async def read_temporal(
     tier: Annotated[
         str,
         Query(
-            max_length=20,
+            json_schema_extra={"enum": list(TIERS)},
             description="`all`, a kind (`fact`, `preference`, `context`) or an importance (1 to 3).",
         ),
     ] = "all",
     as_of: Annotated[
-        datetime | None,
+        MomentOrDay | None,
         Query(
-            description="What was true then. Without an offset it is UTC.", examples=["2026-11-01"]
+            description="What was true then; a day is taken for its beginning in UTC.",
+            examples=["2026-11-01"],
         ),
     ] = None,
     agent_id: OfAgent = None,
@@ -105,7 +109,9 @@ async def read_temporal(
 )
 async def read_hybrid(
     held: Held,
-    query: Annotated[str | None, Query(max_length=10_000)] = None,
+    query: Annotated[
+        str | None, Query(max_length=4_000, pattern=r"[^\s\x00]", examples=["opening hours"])
+    ] = None,
     agent_id: OfAgent = None,
     limit: Limit = 20,
 ) -> HybridRead:

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
 from mission_control.api.jobs.schemas import ErrorRead
 from mission_control.core.agent_context import ContextSettings
+from mission_control.core.request_values import MomentOrDay, RequestBody
 from mission_control.core.words import MemoryKind
 
 # PostgreSQL stores no text that holds NUL.
@@ -17,10 +18,6 @@ Word = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")]
 ServerName = Annotated[str, Field(max_length=64, examples=["temporal-memory"])]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,63}$")]
 ServerStatus = Literal["connected", "connecting", "unreachable", "non-conforming", "unauthorised"]
-
-
-class _Request(BaseModel):
-    model_config = ConfigDict(extra="forbid")
 
 
 # -------------------------------------------------------------------- servers
@@ -126,10 +123,12 @@ class HybridRead(BaseModel):
 # -------------------------------------------------------------------- searching
 
 
-class SearchRequest(_Request):
+class SearchRequest(RequestBody):
     """What to look for, in a few words."""
 
-    query: str = Field(max_length=10_000, examples=["when do callers like to be called"])
+    query: str = Field(
+        max_length=4_000, pattern=r"[^\s\x00]", examples=["when do callers like to be called"]
+    )
     limit: int = Field(default=20, ge=1, le=200)
 
 
@@ -161,29 +160,29 @@ class SearchRead(BaseModel):
 # -------------------------------------------------------------------- writing
 
 
-class MemoryCreate(_Request):
+class MemoryCreate(RequestBody):
     """Something to remember, at the named server or at the first that can."""
 
     content: Content
-    kind: MemoryKind = MemoryKind.FACT
+    kind: Annotated[MemoryKind, Field(strict=False)] = MemoryKind.FACT
     subject: Word | None = None
     tier: Annotated[int, Field(ge=1, le=3)] | None = None
     agent_id: Slug | None = Field(default=None, description="null: for every agent")
-    valid_from: datetime | None = Field(default=None, description="Left out: from now on.")
+    valid_from: MomentOrDay | None = Field(default=None, description="Left out: from now on.")
     source: Word | None = Field(default=None, description="Where this is known from.")
     server: ServerName | None = None
 
 
-class MemorySupersede(_Request):
+class MemorySupersede(RequestBody):
     """What is true instead, from a time on. What was true before stays remembered."""
 
     server: ServerName
     content: Content
-    valid_from: datetime | None = Field(default=None, description="Left out: from now on.")
+    valid_from: MomentOrDay | None = Field(default=None, description="Left out: from now on.")
     source: Word | None = None
 
 
-class MemoryCorrect(_Request):
+class MemoryCorrect(RequestBody):
     """What was true all along. What we believed before stays visible in the past."""
 
     server: ServerName
@@ -201,7 +200,7 @@ class WrittenRead(BaseModel):
 # -------------------------------------------------------------------- context
 
 
-class ContextWrite(_Request):
+class ContextWrite(RequestBody):
     """`based_on`: the number that was read; given, nothing is saved if there is a newer one."""
 
     settings: ContextSettings
@@ -209,7 +208,7 @@ class ContextWrite(_Request):
     based_on: int | None = Field(default=None, ge=0, description="0: there was none.")
 
 
-class ContextPreview(_Request):
+class ContextPreview(RequestBody):
     settings: ContextSettings
 
 

@@ -20,12 +20,14 @@ class TooFewScenariosError(NotAcceptableError):
     """The splits are too small to search and compare on."""
 
     code = "too_few_scenarios"
+    field = "agent_id"
 
 
 class UnpricedBudgetError(NotAcceptableError):
     """A budget in USD cannot be kept with a model whose price is unknown."""
 
     code = "unpriced_budget"
+    field = "max_cost_usd"
 
     def __init__(self, models: list[str]) -> None:
         super().__init__(

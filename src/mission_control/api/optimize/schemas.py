@@ -9,15 +9,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from mission_control.api.evaluate.schemas import DEFAULT_CONCURRENCY, Concurrency, ModelName
 from mission_control.api.jobs.schemas import ErrorRead
 from mission_control.core.money import Money
+from mission_control.core.request_values import RequestBody
 from mission_control.core.words import RunStatus, Verdict
 from mission_control_protocol import Level, OptimizerName
 
 
-class OptimizationCreate(BaseModel):
+class OptimizationCreate(RequestBody):
     """How to search. Limits in calls, money and time hold together with the level."""
 
     model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"optimizer": "GEPA", "auto": "light"}]}
+        json_schema_extra={"examples": [{"optimizer": "GEPA", "auto": "light"}]}
     )
 
     optimizer: OptimizerName = "GEPA"

@@ -10,6 +10,7 @@ class LeadFieldUnknownError(NotAcceptableError):
     """Close has no custom field with this id or name."""
 
     code = "lead_field_unknown"
+    field = "custom"
 
     def __init__(self, field: str, known: Sequence[str]) -> None:
         super().__init__(
@@ -24,6 +25,7 @@ class LeadFieldAmbiguousError(NotAcceptableError):
     """Several custom fields have this name."""
 
     code = "lead_field_ambiguous"
+    field = "custom"
 
     def __init__(self, field: str, ids: Sequence[str]) -> None:
         super().__init__(
@@ -38,6 +40,7 @@ class LeadFieldHoldsSeveralError(NotAcceptableError):
     """A plain value would throw away all others that the field holds."""
 
     code = "lead_field_holds_several"
+    field = "custom"
 
     def __init__(self, field: str) -> None:
         super().__init__(
@@ -51,6 +54,7 @@ class LeadFieldHoldsOneError(NotAcceptableError):
     """The field holds one plain value."""
 
     code = "lead_field_holds_one"
+    field = "custom"
 
     def __init__(self, field: str) -> None:
         super().__init__(
@@ -63,6 +67,7 @@ class LeadChoiceUnknownError(NotAcceptableError):
     """The field takes only the values that are defined in Close."""
 
     code = "lead_choice_unknown"
+    field = "custom"
 
     def __init__(self, field: str, choices: Sequence[str]) -> None:
         super().__init__(

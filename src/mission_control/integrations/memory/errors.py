@@ -18,21 +18,25 @@ class MemoryOperationMissingError(NotAcceptableError):
     """No configured memory server can do this, or the named one cannot."""
 
     code = "memory_operation_missing"
+    field = "server"
 
 
 class UnknownMemoryServerError(NotAcceptableError):
     """There is no memory server of this name in memory.toml."""
 
     code = "memory_server_unknown"
+    field = "server"
 
 
 class UnknownTierError(NotAcceptableError):
     """The tier is none of all, fact, preference, context, 1, 2 and 3."""
 
     code = "memory_tier_unknown"
+    field = "tier"
 
 
 class MemoryQueryError(NotAcceptableError):
     """The question to the memory is empty or too long."""
 
     code = "memory_query_invalid"
+    field = "query"

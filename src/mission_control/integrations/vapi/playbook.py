@@ -31,6 +31,7 @@ class NothingToImportError(NotAcceptableError):
     """The assistant at Vapi has no prompt that could become an agent's."""
 
     code = "nothing_to_import"
+    field = "vapi_assistant_id"
 
     def __init__(self, assistant_id: str, why: str) -> None:
         super().__init__(
