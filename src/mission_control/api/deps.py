@@ -7,7 +7,7 @@ from fastapi import Depends, Header, Path, Query
 from fastapi.requests import HTTPConnection
 
 from mission_control.api.resources import Resources
-from mission_control.core.request_values import IntegerText
+from mission_control.core.request_values import IN_DIGITS
 from mission_control.data.unit_of_work import UnitOfWork
 
 
@@ -36,7 +36,7 @@ NO_NUL = r"^[^\x00]*$"  # PostgreSQL takes it in no text, not even to compare
 OfAgent = Annotated[
     str | None, Query(pattern=SLUG, description="Only of this agent.", examples=["remus"])
 ]
-Limit = Annotated[IntegerText, Query(ge=1, le=200, description="How many items at the most.")]
+Limit = Annotated[int, Query(ge=1, le=200, description="How many items at the most."), IN_DIGITS]
 CursorQuery = Annotated[
     str | None,
     Query(

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from copy import deepcopy
 from http import HTTPStatus
 from typing import Any
 
@@ -53,8 +54,11 @@ def install(app: FastAPI) -> None:
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            complete(describe())
-        return describe()
+            # A copy: routes share what they declare.
+            made = deepcopy(describe())
+            complete(made)
+            app.openapi_schema = made
+        return app.openapi_schema
 
     app.openapi = openapi
 

@@ -2,14 +2,22 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
 
 RFC_3339 = re.compile(
     r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", flags=re.ASCII
 )
 DAY = re.compile(r"\d{4}-\d\d-\d\d", flags=re.ASCII)
+LARGEST_EXACT = 2**53  # beyond it, not every whole number is a float
 INTEGER = re.compile(r"-?\d{1,18}", flags=re.ASCII)
 NUMBER = re.compile(r"-?\d{1,18}(\.\d{1,18})?([eE][+-]?\d{1,3})?", flags=re.ASCII)
 
@@ -18,6 +26,25 @@ class RequestBody(BaseModel):
     """Base of what a request brings. No unknown field, no `0` for false, no `"3"` for 3."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_whole_numbers(cls, written: Any) -> Any:
+        return _whole(written)
+
+
+def _whole(written: Any) -> Any:
+    """The same with 3 for 3.0: JSON knows no difference between the two."""
+    match written:
+        case float() if written.is_integer() and abs(written) < LARGEST_EXACT:
+            return int(written)
+        case dict():
+            given = cast("dict[str, Any]", written)
+            return {name: _whole(value) for name, value in given.items()}
+        case list():
+            return [_whole(value) for value in cast("list[Any]", written)]
+        case _:
+            return written
 
 
 def _moment(written: object) -> datetime:
@@ -81,10 +108,10 @@ MomentOrDay = Annotated[
 ]
 """A moment, or a day for its beginning in UTC."""
 
-# In an address everything is text; these take it only as the document says it.
-IntegerText = Annotated[int, BeforeValidator(_integer, json_schema_input_type=int)]
-NumberText = BeforeValidator(_number, json_schema_input_type=float)
-TruthText = Annotated[bool, BeforeValidator(_truth, json_schema_input_type=bool)]
+# In an address everything is text. Put last, these take only what the document allows.
+IN_DIGITS = BeforeValidator(_integer)
+IN_DECIMALS = BeforeValidator(_number)
+TRUE_OR_FALSE = BeforeValidator(_truth)
 
 
 def not_null(schema: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
+from pydantic import Field, WithJsonSchema
 
 from mission_control.api.calls import queries
 from mission_control.api.calls.errors import CallFilterError
@@ -13,10 +14,12 @@ from mission_control.api.calls.schemas import CallDetail, CallPage, CallTotals
 from mission_control.api.deps import NO_NUL, CursorQuery, Limit, OfAgent, ReadOnlyUow
 from mission_control.api.problems import refusals
 from mission_control.core.errors import NotFoundError
-from mission_control.core.request_values import Moment, NumberText, TruthText
+from mission_control.core.request_values import IN_DECIMALS, TRUE_OR_FALSE, Moment
 from mission_control.core.words import CallEnding, CallSource
 from mission_control.data.calls import CallFilter
 from mission_control.data.pages import CursorError
+
+MOST_COST = 1_000_000
 
 router = APIRouter(prefix="/api/calls", tags=["calls"])
 
@@ -26,7 +29,14 @@ From = Annotated[
 ]
 To = Annotated[Moment | None, Query(alias="to", description="Created before that moment.")]
 Cost = Annotated[
-    Annotated[Decimal, NumberText] | None, Query(ge=0, le=1_000_000, description="USD.")
+    Annotated[
+        Decimal,
+        Field(ge=0, le=MOST_COST),
+        IN_DECIMALS,
+        WithJsonSchema({"type": "number", "minimum": 0, "maximum": MOST_COST}),
+    ]
+    | None,
+    Query(description="USD.", examples=["0.25"]),
 ]
 Source = Annotated[CallSource | None, Query(description="Only calls that this system keeps.")]
 
@@ -46,7 +56,7 @@ def wanted_calls(
     created_to: To = None,
     ended_reason: Annotated[str | None, Query(max_length=200, pattern=NO_NUL)] = None,
     ending: CallEnding | None = None,
-    success: TruthText | None = None,  # a query parameter
+    success: Annotated[bool | None, Query(), TRUE_OR_FALSE] = None,  # a query parameter
     min_cost: Cost = None,
     max_cost: Cost = None,
     lead_id: Annotated[str | None, Query(max_length=64, pattern=NO_NUL)] = None,

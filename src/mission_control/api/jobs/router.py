@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Depends, Path, Query, Response
 from fastapi.requests import HTTPConnection
 
 from mission_control.api.deps import CursorQuery, Held, Limit, OfAgent, ReadOnlyUow, Uow
@@ -57,6 +57,9 @@ async def get_job(uow: ReadOnlyUow, held: Held, job_id: JobId) -> JobRead:
     summary="Ask a job to end",
     responses=refusals(NotFoundError, JobAlreadyFinishedError, JobNotCancellableError),
 )
-async def cancel_job(uow: Uow, held: Held, work_of: WorkOf, job_id: JobId) -> Job:
+async def cancel_job(
+    uow: Uow, held: Held, work_of: WorkOf, job_id: JobId, response: Response
+) -> Job:
     """One that waits ends at once. One that runs ends within two seconds and keeps what it found."""
+    response.headers["Location"] = f"/api/jobs/{job_id}"
     return await commands.cancel(uow, held.settings, job_id, work_of=work_of)

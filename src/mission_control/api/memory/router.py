@@ -33,16 +33,20 @@ from mission_control.api.memory.schemas import (
 )
 from mission_control.api.problems import refusals
 from mission_control.core.errors import NotFoundError
-from mission_control.core.request_values import IntegerText, MomentOrDay
+from mission_control.core.request_values import IN_DIGITS, MomentOrDay
 from mission_control.data.pages import CursorError
 from mission_control.integrations.errors import (
     IntegrationAmbiguousError,
+    IntegrationContractError,
+    IntegrationCredentialsError,
+    IntegrationRateLimitedError,
     IntegrationRejectedError,
     IntegrationUnavailableError,
 )
 from mission_control.integrations.memory.errors import (
     MemoryOperationMissingError,
     MemoryQueryError,
+    MemoryUnknownError,
     UnknownMemoryServerError,
     UnknownTierError,
 )
@@ -54,15 +58,13 @@ MemoryId = Annotated[
     str, Path(max_length=300, pattern=r"^[^\x00]+$", description="Id of the memory at its server.")
 ]
 Many = Annotated[
-    IntegerText, Query(ge=1, le=5_000, description="How many items at the most: the newest.")
+    int, Query(ge=1, le=5_000, description="How many items at the most: the newest."), IN_DIGITS
 ]
-REFUSED = refusals(
-    UnknownMemoryServerError,
-    MemoryOperationMissingError,
-    IntegrationRejectedError,
-    IntegrationUnavailableError,
-    IntegrationAmbiguousError,
-)
+NOT_WRITTEN = (
+    UnknownMemoryServerError, MemoryOperationMissingError, IntegrationRejectedError,
+    IntegrationUnavailableError, IntegrationAmbiguousError, IntegrationCredentialsError,
+    IntegrationContractError, IntegrationRateLimitedError,
+)  # fmt: skip
 
 
 # -------------------------------------------------------------------- reading
@@ -131,7 +133,9 @@ async def search(held: Held, request: SearchRequest) -> SearchRead:
 # -------------------------------------------------------------------- writing
 
 
-@router.post("/memories", status_code=201, summary="Remember something", responses=REFUSED)
+@router.post(
+    "/memories", status_code=201, summary="Remember something", responses=refusals(*NOT_WRITTEN)
+)
 async def add(held: Held, request: MemoryCreate) -> WrittenRead:
     """Sent once: after `integration_ambiguous`, look before you repeat it."""
     return await commands.add(held, request)
@@ -141,7 +145,7 @@ async def add(held: Held, request: MemoryCreate) -> WrittenRead:
     "/memories/{memory_id:path}/supersede",
     status_code=201,
     summary="Say what is true instead, from a time on",
-    responses=REFUSED,
+    responses=refusals(MemoryUnknownError, *NOT_WRITTEN),
 )
 async def supersede(held: Held, memory_id: MemoryId, request: MemorySupersede) -> WrittenRead:
     return await commands.supersede(held, memory_id, request)
@@ -151,7 +155,7 @@ async def supersede(held: Held, memory_id: MemoryId, request: MemorySupersede) -
     "/memories/{memory_id:path}/correct",
     status_code=201,
     summary="Say what was true all along",
-    responses=REFUSED,
+    responses=refusals(MemoryUnknownError, *NOT_WRITTEN),
 )
 async def correct(held: Held, memory_id: MemoryId, request: MemoryCorrect) -> WrittenRead:
     return await commands.correct(held, memory_id, request)

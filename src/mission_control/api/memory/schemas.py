@@ -12,7 +12,7 @@ from mission_control.core.words import MemoryKind
 
 # PostgreSQL stores no text that holds NUL.
 Content = Annotated[
-    str, StringConstraints(min_length=1, max_length=100_000, pattern=r"^[^\x00]*[^\x00\s][^\x00]*$")
+    str, StringConstraints(max_length=100_000, pattern=r"^[^\x00]*[^\x00\s][^\x00]*$")
 ]
 Word = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")]
 ServerName = Annotated[str, Field(max_length=64, examples=["temporal-memory"])]

@@ -1,6 +1,6 @@
 """HTTP door of webhooks: the only routes that somebody outside may call."""
 
-from typing import cast
+from typing import Any, cast
 
 from fastapi import APIRouter, Request
 
@@ -20,6 +20,25 @@ from mission_control.integrations.webhook_signatures import Delivery
 
 router = APIRouter(prefix="/webhooks", tags=["webhooks"])
 
+OF_VAPI = {
+    "type": "object",
+    "required": ["message"],
+    "properties": {
+        "message": {
+            "type": "object",
+            "required": ["type"],
+            "properties": {"type": {"type": "string"}},
+        }
+    },
+    "examples": [{"message": {"type": "status-update", "status": "ringing"}}],
+}
+OF_CLOSE = {
+    "type": "object",
+    "required": ["event"],
+    "properties": {"event": {"type": "object"}},
+    "examples": [{"event": {"object_type": "lead", "action": "updated", "object_id": "lead_1"}}],
+}
+
 REFUSED = (
     WebhookMalformedError,
     WebhookUnauthenticatedError,
@@ -28,10 +47,16 @@ REFUSED = (
 )
 
 
+def _body(schema: dict[str, Any]) -> dict[str, Any]:
+    """`openapi_extra` of a route that reads its body itself: what is signed are its bytes."""
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
 @router.post(
     "/vapi",
     summary="Take a server message of Vapi",
     responses=refusals(*REFUSED, WebhookWantsAnswerError),
+    openapi_extra=_body(OF_VAPI),
 )
 async def take_vapi_webhook(request: Request) -> WebhookTaken:
     """A `{"message": {…}}` of Vapi, proven by token or signature, is stored before the answer.
@@ -46,7 +71,11 @@ async def take_vapi_webhook(request: Request) -> WebhookTaken:
 
 
 @router.post(
-    "/close", status_code=204, summary="Take an event of Close", responses=refusals(*REFUSED)
+    "/close",
+    status_code=204,
+    summary="Take an event of Close",
+    responses=refusals(*REFUSED),
+    openapi_extra=_body(OF_CLOSE),
 )
 async def take_close_webhook(request: Request) -> None:
     """An `{"event": {…}}` of Close, signed with the subscription's key within the last 73 hours."""

@@ -1,6 +1,6 @@
 """What can go wrong between us and a memory server, beyond what any vendor can do."""
 
-from mission_control.core.errors import NotAcceptableError
+from mission_control.core.errors import NotAcceptableError, NotFoundError
 from mission_control.integrations.errors import IntegrationMisconfiguredError
 
 
@@ -26,6 +26,20 @@ class UnknownMemoryServerError(NotAcceptableError):
 
     code = "memory_server_unknown"
     field = "server"
+
+
+class MemoryUnknownError(NotFoundError):
+    """The memory server has nothing with this id."""
+
+    code = "memory_unknown"
+
+    def __init__(self, server: str, reason: str) -> None:
+        super().__init__(
+            f"The memory server {server} has no memory with this id: {reason}. Nothing was "
+            "changed; ids come with every memory that is listed or found.",
+            server=server,
+            reason=reason,
+        )
 
 
 class UnknownTierError(NotAcceptableError):

@@ -22,7 +22,10 @@ from mission_control.integrations.memory.connection.envelopes import (
     unwrap,
 )
 from mission_control.integrations.memory.connection.server import MemoryServer
-from mission_control.integrations.memory.errors import MemoryOperationMissingError
+from mission_control.integrations.memory.errors import (
+    MemoryOperationMissingError,
+    MemoryUnknownError,
+)
 from mission_control.integrations.memory.items import (
     Item,
     ServerAnswer,
@@ -40,6 +43,8 @@ from mission_control.integrations.memory.mapping.pages import (
 from mission_control.integrations.memory.mapping.records import conversation, memory
 
 MOST_PAGES = 2_000
+# How servers say that they have nothing with an id; the first is what our own say.
+_NOT_FOUND = re.compile(r"\bmemory_not_found\b|\bnot[ _-]found\b", re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -137,6 +142,7 @@ class MappedServer:
 
         Raises:
             MemoryOperationMissingError: Not mapped, or the server has no such tool.
+            MemoryUnknownError: The server has nothing with the id that was given.
             IntegrationAmbiguousError: No answer came; it may or may not have been made.
             IntegrationError: It was refused; nothing was changed.
         """
@@ -152,7 +158,7 @@ class MappedServer:
             )
         arguments = fill(fitted.arguments, values)
         answer = await self.server.write(fitted.tool, arguments, within=_left(until))
-        payload = self._data(operation, answer)
+        payload = self._changed(operation, answer, of_one="id" in values)
         made = None if isinstance(payload, Prose) else payload
         if operation.confirmed_by is not None and not lookup(made, operation.confirmed_by):
             raise IntegrationRejectedError(
@@ -223,6 +229,17 @@ class MappedServer:
         arguments = fill(fitted.arguments, values)
         answer = await self.server.read(fitted.tool, arguments, within=_left(until))
         return self._data(operation, answer)
+
+    def _changed(
+        self, operation: Operation, answer: ToolAnswer, *, of_one: bool
+    ) -> JsonValue | Prose:
+        try:
+            return self._data(operation, answer)
+        except IntegrationRejectedError as refused:
+            reason = str(refused.fields["reason"])
+            if of_one and _NOT_FOUND.search(reason):
+                raise MemoryUnknownError(self.name, reason) from refused
+            raise
 
     def _data(self, operation: Operation, answer: ToolAnswer) -> JsonValue | Prose:
         try:
