@@ -18,7 +18,7 @@ FIND_PYTHON = for candidate in python3 python3.13 python3.12 python3.11; do \
 PYTHON = $(shell $(FIND_PYTHON))
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check lint types layers deps fmt bench browser clients clean
+.PHONY: help run demo test check lint types layers deps fmt documents bench browser clients clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 16
@@ -56,6 +56,9 @@ deps: .venv/installed-dev
 fmt: .venv/installed-dev ## Format the code and repair what can be repaired
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+documents: .venv/installed-dev ## Write docs/openapi.json, and what else is made from the code
+	$(BIN)/python -m tests.documents
 
 bench: .venv/installed-dev engine/.venv/installed ## Measure, and print tables
 	$(BIN)/python -m benchmarks

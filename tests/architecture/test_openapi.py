@@ -50,7 +50,8 @@ class TestOperation:
 
 
 def test_every_reference_resolves() -> None:
-    schemas = DOCUMENT["components"]["schemas"]
+    components = DOCUMENT["components"]
+    known = {f"#/components/{kind}/{name}" for kind in components for name in components[kind]}
 
     def references(node: Any) -> set[str]:
         if isinstance(node, dict):
@@ -60,15 +61,15 @@ def test_every_reference_resolves() -> None:
             return set().union(*(references(value) for value in node))
         return set()
 
-    assert {ref.rsplit("/", 1)[1] for ref in references(DOCUMENT)} <= set(schemas)
+    assert references(DOCUMENT) <= known
 
 
 def test_inputs_forbid_unknown_fields() -> None:
     schemas = DOCUMENT["components"]["schemas"]
     bodies = {
         operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].rsplit("/", 1)[1]
-        for _, operation in OPERATIONS
-        if "requestBody" in operation
+        for name, operation in OPERATIONS
+        if "requestBody" in operation and "/webhooks/" not in name  # those are their vendors'
     }
     assert bodies
     for name in bodies:

@@ -23,7 +23,7 @@ from mission_control.data.event_streams import FIRST_ID, EventStreams, open_redi
 from tests.services import REPOSITORY, free_ports_in_a_row
 
 COMMAND = (sys.executable, "-m", "mission_control.supervisor")
-READY_SECONDS = 60.0
+READY_SECONDS = 240.0  # the machine may be busy; it is looked at every tenth of a second
 STOP_SECONDS = 10.0
 ENDED = frozenset({"completed", "failed", "cancelled"})
 # The machine's own settings and keys must not reach a product under test.

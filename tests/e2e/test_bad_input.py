@@ -1,5 +1,6 @@
 """What a client may get wrong: refused as a problem document that says what to do, nothing changed."""
 
+import gzip
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -67,9 +68,7 @@ BAD = {
     "negative budget": a_bad_search("max_cost_usd", max_cost_usd=-1),
     "no budget at all": a_bad_search("max_metric_calls", max_metric_calls=0),
     "infinite budget": a_bad_search("max_cost_usd", max_cost_usd="Infinity"),
-    "budget that is no number": Bad(
-        f"optimize/{AGENT}", 422, "invalid_payload", "max_cost_usd", raw=NOT_A_NUMBER
-    ),
+    "budget that is no number": Bad(f"optimize/{AGENT}", 400, "malformed", "NaN", raw=NOT_A_NUMBER),
     "model that is no name": a_bad_search("model", model="../../etc/passwd\n"),
     "unknown field": a_bad_search("budget_usd", budget_usd=1),
     # evaluations
@@ -92,14 +91,100 @@ BAD = {
     "agent id in capitals": Bad("agents/REMUS", 422, "invalid_payload", "agent_id", method="GET"),
     # the wire
     "malformed JSON": Bad(f"evaluate/{AGENT}", 400, "malformed", raw=b'{"version": '),
+    "body that is no text": Bad(f"evaluate/{AGENT}", 400, "malformed", raw=b"\xff\xfe\xfa"),
+    "compressed JSON": Bad(
+        f"evaluate/{AGENT}", 400, "malformed", raw=gzip.compress(b"{}"),
+        headers={"content-encoding": "gzip"},
+    ),
+    "nested without end": Bad(f"evaluate/{AGENT}", 400, "malformed", raw=b"[" * 100_000),
+    "nested deeply": Bad(f"evaluate/{AGENT}", 422, "invalid_payload", raw=b"[" * 500 + b"]" * 500),
+    "a key twice": Bad(
+        f"optimize/{AGENT}/deploy", 400, "json_key_repeated", "force",
+        raw=b'{"force": false, "force": true}',
+    ),
+    "half a character": Bad("memory/search", 422, "text_not_unicode", raw=b'{"query": "\\ud83d"}'),
+    "number beyond all": Bad(f"optimize/{AGENT}", 422, "number_too_large", raw=b'{"seed": 1e400}'),
+    "integer of 5,000 digits": Bad(
+        f"optimize/{AGENT}", 400, "malformed", raw=b'{"seed": ' + b"9" * 5_000 + b"}"
+    ),
+    "ten megabytes": Bad(f"evaluate/{AGENT}", 413, "content_too_large", raw=b" " * (10 << 20)),
     "wrong content type": Bad(
-        f"evaluate/{AGENT}", 422, "invalid_payload", raw=b"{}", headers={"content-type": "text/plain"}
+        f"evaluate/{AGENT}", 415, "unsupported_media_type", "application/json", raw=b"{}",
+        headers={"content-type": "text/plain"},
+    ),
+    "content type that looks like it": Bad(
+        f"evaluate/{AGENT}", 415, "unsupported_media_type", raw=b"{}",
+        headers={"content-type": "application/jsonx"},
+    ),
+    "no content type": Bad(
+        f"evaluate/{AGENT}", 415, "unsupported_media_type", raw=b"{}", headers={"content-type": ""}
+    ),
+    "form": Bad(
+        f"evaluate/{AGENT}", 415, "unsupported_media_type", raw=b"version=1",
+        headers={"content-type": "application/x-www-form-urlencoded"},
+    ),
+    # values of another type
+    "number for a truth": Bad(
+        f"optimize/{AGENT}/deploy", 422, "invalid_payload", "force", {"force": 0}
+    ),
+    "text for a truth": Bad(
+        f"optimize/{AGENT}/deploy", 422, "invalid_payload", "force", {"force": "yes"}
+    ),
+    "truth for a number": Bad(
+        f"evaluate/{AGENT}", 422, "invalid_payload", "repetitions", {"repetitions": True}
+    ),
+    "text for a number": Bad(
+        f"evaluate/{AGENT}", 422, "invalid_payload", "repetitions", {"repetitions": "2"}
+    ),
+    "number for a time": Bad("calls?to=0.5", 422, "invalid_payload", "offset", method="GET"),
+    "time without an offset": Bad(
+        "calls?from=2026-11-01T00:00:00", 422, "invalid_payload", "offset", method="GET"
+    ),
+    "number for a day": Bad(
+        "memory/temporal?as_of=1700000000", 422, "invalid_payload", "as_of", method="GET"
+    ),
+    "word for a truth in an address": Bad(
+        "calls?success=yes", 422, "invalid_payload", "true", method="GET"
+    ),
+    "number with an underscore": Bad("agents?limit=1_0", 422, "invalid_payload", "digits", method="GET"),
+    # addresses
+    "parameter with a slip": Bad(
+        "calls?agnt_id=remus", 422, "query_parameter_unknown", "agent_id", method="GET"
+    ),
+    "parameter that nothing is like": Bad(
+        "jobs?zzz=1", 422, "query_parameter_unknown", "no such parameter", method="GET"
+    ),
+    "parameter in capitals": Bad("jobs?Limit=1", 422, "query_parameter_unknown", "limit", method="GET"),
+    "parameter twice": Bad(
+        "jobs?limit=1&limit=2", 422, "query_parameter_repeated", "limit", method="GET"
+    ),
+    "parameter where there are none": Bad(
+        f"evaluate/{AGENT}?force=true", 422, "query_parameter_unknown", "force", {}
+    ),
+    "slash at the end": Bad("agents/", 404, "not_found", method="GET"),
+    "two slashes": Bad("agents//versions", 404, "not_found", method="GET"),
+    "up and away": Bad(f"agents/{AGENT}/%2e%2e/%2e%2e/etc", 404, "not_found", method="GET"),
+    "NUL in an address": Bad("agents/a%00b", 422, "invalid_payload", "agent_id", method="GET"),
+    "id of another alphabet": Bad("agents/r%C3%A9mus", 422, "invalid_payload", "agent_id", method="GET"),
+    "idempotency key without end": Bad(
+        f"evaluate/{AGENT}", 422, "invalid_payload", "Idempotency-Key".lower(), {},
+        headers={"idempotency-key": "k" * 500},
+    ),
+    "host of somebody else": Bad(
+        "agents", 400, "host_unknown", "MC_HOST", method="GET", headers={"host": "evil.example"}
     ),
     "a list for an object": Bad(f"evaluate/{AGENT}", 422, "invalid_payload", body=[]),
-    "wrong method": Bad("agents", 405, "method_not_allowed", method="DELETE"),
+    "wrong method": Bad("agents", 405, "method_not_allowed", "GET, POST", method="DELETE"),
+    "method nobody knows": Bad("agents", 405, "method_not_allowed", "GET, POST", method="BREW"),
+    "options": Bad(f"agents/{AGENT}", 405, "method_not_allowed", "DELETE, GET, PUT", method="OPTIONS"),
+    "memory that is not there": Bad(
+        "memory/memories/no-such-id/correct", 404, "memory_unknown", "this id",
+        {"server": "temporal-memory", "content": "Opens at eight"},
+    ),
     "huge limit": Bad("jobs?limit=100000", 422, "invalid_payload", "limit", method="GET"),
     "negative limit": Bad("agents?limit=-1", 422, "invalid_payload", "limit", method="GET"),
-    "garbage cursor": Bad("agents?cursor=%00garbage", 422, "cursor_invalid", method="GET"),
+    "garbage cursor": Bad("agents?cursor=%00garbage", 422, "invalid_payload", "cursor", method="GET"),
+    "forged cursor": Bad("agents?cursor=Zm9yZ2Vk", 422, "cursor_invalid", "cursor", method="GET"),
     "job id that is none": Bad("jobs/7", 422, "invalid_payload", "job_id", method="GET"),
     "unknown route": Bad("nothing/here", 404, "not_found", method="GET"),
 }  # fmt: skip
@@ -186,3 +271,15 @@ def test_a_key_used_for_another_request_starts_nothing(api: Api, guarded: str) -
     assert again.json()["id"] == first.json()["id"]
     assert (other.status_code, other.json()["code"]) == (409, "idempotency_key_reused")
     assert other.json()["job_id"] == first.json()["id"]
+
+
+def test_what_a_refused_method_could_have_been_is_in_allow(api: Api) -> None:
+    for path, methods in {
+        "agents": "GET, POST",
+        "agents/remus": "DELETE, GET, PUT",
+        "agents/import": "POST",
+        "memory/context/remus": "DELETE, GET, PUT",
+    }.items():
+        for method in ("HEAD", "OPTIONS", "PATCH"):
+            answer = api.http.request(method, f"/api/{path}")
+            assert (answer.status_code, answer.headers["allow"]) == (405, methods), (method, path)

@@ -89,6 +89,7 @@ def complete(document: dict[str, Any]) -> None:
         add_refusal(responses, HTTPStatus.INTERNAL_SERVER_ERROR, *INTERNAL)
         _finish(responses)
         operation["responses"] = dict(sorted(responses.items()))
+    document["components"]["examples"] = dict(sorted(_hoist_examples(document).items()))
     document["components"]["schemas"] = dict(sorted(schemas.items()))
 
 
@@ -96,6 +97,18 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]
     for path, methods in document["paths"].items():
         for operation in methods.values():
             yield path, operation
+
+
+def _hoist_examples(document: dict[str, Any]) -> dict[str, Any]:
+    """Write each refusal once, and let the operations refer to it."""
+    found: dict[str, Any] = {}
+    for _, operation in operations(document):
+        for response in operation["responses"].values():
+            refusal = response.get("content", {}).get(MEDIA_TYPE, {"examples": {}})
+            for code, example in refusal["examples"].items():
+                found[code] = example
+                refusal["examples"][code] = {"$ref": f"#/components/examples/{code}"}
+    return found
 
 
 def _take_out_what_fastapi_says(responses: dict[str, Any]) -> None:
