@@ -85,7 +85,6 @@ class TestRefused:
             ("POST", "/api/evaluate/ada", r'{"scenario_ids": ["\ud800"]}'),
             ("POST", "/api/evaluate/ada", r'{"scenario_ids": ["\u0000"]}'),
             ("PUT", "/api/agents/ada", r'{"prompt": "Hi", "note": "a\u0000b"}'),
-            ("PUT", "/api/leads/lead_1", '{"custom": {"Size": NaN}}'),
             ("PUT", "/api/leads/lead_1", '{"custom": {"Size": {"replace": [1e400]}}}'),
         ],
     )
@@ -104,5 +103,12 @@ class TestRefused:
         response = await client.post(
             "/api/evaluate/ada", content=b"{}", headers={"Content-Type": kind} if kind else {}
         )
-        assert response.status_code == 422
+        assert response.status_code == 415
         assert (await client.get("/api/jobs")).json()["items"] == []
+
+    async def test_a_number_that_json_does_not_have(self, client: httpx2.AsyncClient) -> None:
+        headers = {"Content-Type": "application/json"}
+        response = await client.put(
+            "/api/leads/lead_1", content='{"custom": {"Size": NaN}}', headers=headers
+        )
+        assert (response.status_code, response.json()["code"]) == (400, "malformed")

@@ -167,7 +167,7 @@ class TestFinding:
         [
             ({"custom.No such field": "x"}, "lead_field_unknown"),
             ({"status": "No such status"}, "lead_status_unknown"),
-            ({"colour": "red"}, "lead_filter_unknown"),
+            ({"colour": "red"}, "query_parameter_unknown"),
             ({"cursor": "nonsense"}, "cursor_invalid"),
             ({"limit": "0"}, "invalid_payload"),
         ],

@@ -98,8 +98,8 @@ async def test_nothing_remembered_is_in_a_log_or_event(
     [
         ("GET", "/temporal?tier=rumour", None, 422, "memory_tier_unknown"),
         ("GET", "/temporal?as_of=yesterday", None, 422, "invalid_payload"),
-        ("GET", "/hybrid?query=%20", None, 422, "memory_query_invalid"),
-        ("POST", "/search", {"query": "x" * 5_000}, 422, "memory_query_invalid"),
+        ("GET", "/hybrid?query=%20", None, 422, "invalid_payload"),
+        ("POST", "/search", {"query": "x" * 5_000}, 422, "invalid_payload"),
         ("POST", "/search", {"query": "x" * 100_000}, 422, "invalid_payload"),
         ("POST", "/memories", {"content": "x" * 10_000_000}, 413, "content_too_large"),
         ("POST", "/memories", {"content": "x" * 200_000}, 422, "invalid_payload"),

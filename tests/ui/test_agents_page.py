@@ -1,5 +1,6 @@
 """The agents page: the fleet, one agent, importing."""
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
 from mission_control.data.unit_of_work import UnitOfWork
@@ -69,6 +70,24 @@ def test_the_address_says_which_agent_it_is_about(api: ServedApi) -> None:
     console.run()
     assert console.selectbox(key="agent").value == "ada"
     assert any(text.value.startswith("**ADA** `ada`") for text in console.markdown)
+
+
+@pytest.mark.parametrize("page", ["agents", "optimize", "deployments", "evaluate"])
+def test_an_address_of_an_agent_that_is_not_there_opens_no_other(api: ServedApi, page: str) -> None:
+    api.post("/api/agents", {"playbook": a_playbook("ada")})
+    console = AppTest.from_file(ENTRY, default_timeout=60)
+    console.query_params["agent"] = "ghost"
+    console.run()
+    console.switch_page(f"app_pages/{page}.py").run()
+
+    assert "There is no agent `ghost`" in console.error[0].value
+    assert console.sidebar.selectbox(key="agent").value is None
+    starts = {"optimize_start", "evaluate_check", "deployments_rollback"}
+    assert not starts & {button.key for button in console.button}
+
+    console.sidebar.selectbox(key="agent").select("ada").run()
+    assert not console.error
+    assert not console.exception
 
 
 def test_an_assistant_at_vapi_becomes_an_agent(api: ServedApi, open_page: Open) -> None:

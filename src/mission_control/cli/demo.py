@@ -20,6 +20,7 @@ from mission_control.cli.job_progress import follow
 from mission_control.cli.job_results import deployment_of, evaluation_of, optimization_of
 from mission_control.cli.session import FAILED, UNAVAILABLE, CommandError, Session
 from mission_control.client.errors import ApiProblemError
+from mission_control.core.counting import counted
 from mission_control.core.words import AgentStatus, AgentType, JobStatus, Verdict
 
 AGENTS = ("remus", "genesis", "scout")
@@ -93,7 +94,7 @@ def _import(session: Session, agent_id: str) -> None:
         if problem.status != 404:
             raise
         agent = session.client.agents.import_(_playbook(agent_id), type=AgentType.PHONE_BOT)
-        session.screen.note(f"{agent.name}: {len(agent.scenarios)} scenarios.", "")
+        session.screen.note(f"{agent.name}: {counted(len(agent.scenarios), 'scenario')}.", "")
     else:
         session.screen.note(f"{agent.name} is here already, version {agent.current_version}.", "")
 
@@ -131,7 +132,8 @@ def _measure_baselines(session: Session) -> list[EvaluationDetail]:
         ended = _completed(follow(session, job, watch=False, quiet=True))
         detail = evaluation_of(session.client, ended)
         session.screen.note(
-            f"{detail.agent_id}: {rate(detail.pass_rate)} of {detail.scenarios} scenarios pass.", ""
+            f"{detail.agent_id}: {rate(detail.pass_rate)} of {counted(detail.scenarios, 'scenario')} pass.",
+            "",
         )
         found.append(detail)
     return found

@@ -15,6 +15,7 @@ from mission_control.api.jobs.schemas import JobRead
 from mission_control.cli import tables
 from mission_control.cli.formats import NOT_MEASURED, money, plain, score, seconds
 from mission_control.cli.session import Screen, Session
+from mission_control.core.counting import counted
 from mission_control.core.words import JobStatus
 
 ENDINGS = frozenset(status.value for status in JobStatus if status.is_over)
@@ -228,7 +229,7 @@ class OptimizationView:
             return None
         self._state = {**self._state, **optimization}
         self._trials = {trial["number"]: trial for trial in optimization["trials"]}
-        return f"{self._agent_id}: {plain(optimization['phase'])}, {len(self._trials)} trials"
+        return f"{self._agent_id}: {plain(optimization['phase'])}, {counted(len(self._trials), 'trial')}"
 
     def _take_event(self, kind: str, data: Message) -> str | None:
         match kind.partition(".")[2]:

@@ -18,6 +18,7 @@ from mission_control.cli import tables
 from mission_control.cli.formats import NOT_MEASURED, count, moment, money, plain, rate
 from mission_control.cli.session import FAILED, Session
 from mission_control.client.sync import parts
+from mission_control.core.counting import all_counted
 from mission_control.core.words import JobStatus
 
 MOST_DAYS = 31
@@ -276,8 +277,7 @@ def _reached(part: Mapping[str, Any]) -> str:
     if "changed" in part:
         rows: Mapping[str, int] = part["changed"]
         changed = {name: number for name, number in rows.items() if number}
-        told = ", ".join(f"{count(number)} {plain(name)}" for name, number in changed.items())
-        return f"{told} new or changed" if told else "nothing new"
+        return f"{plain(all_counted(changed))} new or changed" if changed else "nothing new"
     if not part.get("phase"):
         return UNTOLD.get(str(part["status"]), "")
     total = part.get("total")

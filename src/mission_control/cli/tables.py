@@ -26,6 +26,7 @@ from mission_control.cli.formats import (
     rate,
     score,
 )
+from mission_control.core.counting import counted
 from mission_control.core.words import RunStatus, ScenarioStatus
 
 MOST_FAILURES = 20
@@ -175,7 +176,7 @@ def _counts(detail: EvaluationDetail) -> str:
     repeated = f" × {detail.repetitions}" if detail.repetitions > 1 else ""
     return (
         f"{detail.passed} passed, {detail.failed} failed, {detail.errors} not measured "
-        f"({detail.scenarios} scenarios{repeated})"
+        f"({counted(detail.scenarios, 'scenario')}{repeated})"
     )
 
 
@@ -278,7 +279,7 @@ def _names(names: Sequence[str] | None) -> str:
 
 def _search(found: OptimizationDetail) -> str:
     return (
-        f"{len(found.trials)} trials, {count(found.metric_calls)} scored answers, validation "
+        f"{counted(len(found.trials), 'trial')}, {counted(found.metric_calls, 'scored answer')}, validation "
         f"{score(found.baseline_validation_score)} → {score(found.best_validation_score)}"
         f"{f', ended: {plain(found.stop_reason)}' if found.stop_reason else ''}"
     )

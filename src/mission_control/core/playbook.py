@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 from mission_control.core import safe_yaml
+from mission_control.core.counting import counted
 from mission_control.core.errors import NotAcceptableError
 from mission_control.core.foreign_playbooks import make_regular
 from mission_control.core.playbook_parts import Demonstration, Playbook, Scenario, Split
@@ -129,7 +130,7 @@ def scenarios_in(agent_id: str, playbook: Playbook, split: Split) -> list[Scenar
 
 
 def _invalid(errors: list[dict[str, str]]) -> PlaybookInvalidError:
-    count = "1 problem" if len(errors) == 1 else f"{len(errors)} problems"
+    count = counted(len(errors), "problem")
     first = f"{errors[0]['field']}: {errors[0]['message']}"
     return PlaybookInvalidError(
         f"The playbook has {count} and nothing was saved. Correct it and send it again. {first}",

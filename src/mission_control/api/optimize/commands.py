@@ -13,6 +13,7 @@ from mission_control.api.optimize.errors import (
 from mission_control.api.optimize.schemas import (
     OptimizationCreate,
 )
+from mission_control.core.counting import counted
 from mission_control.core.playbook import Playbook, scenarios_in
 from mission_control.core.same_questions import SameQuestions, same_questions, warnings
 from mission_control.core.settings import Settings
@@ -99,7 +100,9 @@ def _refuse_small_splits(agent_id: str, playbook: Playbook, same: SameQuestions)
             if same.leaked
             else ""
         )
-        uncounted = f" Its {drafts} drafts do not count until they are reviewed." if drafts else ""
+        uncounted = (
+            f" Its {counted(drafts, 'draft')} must be reviewed first to count." if drafts else ""
+        )
         raise TooFewScenariosError(
             f"An optimization needs scenarios to learn from ({FEWEST_TRAIN} train), to choose by "
             f"(1 validation) and to prove itself on (1 test); this version has {train}, "

@@ -16,6 +16,7 @@ from mission_control.api.system.schemas import (
     SystemSnapshot,
     SystemStatus,
 )
+from mission_control.core.counting import counted
 from mission_control.core.errors import MissionControlError
 from mission_control.core.part_states import running_state
 from mission_control.data.heartbeats import living
@@ -177,7 +178,7 @@ async def _memory(resources: Resources) -> list[Component]:
 
 def _memory_detail(state: ServerState) -> str:
     if state.status == "connected":
-        return f"{state.transport}, {len(state.tools)} tools"
+        return f"{state.transport}, {counted(len(state.tools), 'tool')}"
     return f"{state.status}: {state.reason or 'it did not say why'}"
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from mission_control.core.comparison.numbers import USEFUL_DIFFERENCE, Numbers
+from mission_control.core.counting import counted
 
 Verdict = Literal["better", "worse", "no_difference_shown", "not_enough_data"]
 
@@ -76,10 +77,6 @@ def would_show(scenarios: int, difference: float) -> str:
 
 def level_needed(level: float) -> str:
     return f"p < {level:.2g}"
-
-
-def counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def points(share: float) -> str:

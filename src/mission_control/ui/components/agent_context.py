@@ -5,6 +5,7 @@ import streamlit as st
 from mission_control.api.agents.schemas import AgentRead
 from mission_control.api.memory.schemas import ContextRead, ContextWrite
 from mission_control.core.agent_context import MARK, ContextSettings
+from mission_control.core.counting import counted
 from mission_control.core.words import MemoryKind
 from mission_control.ui.clients import api_client
 from mission_control.ui.components import badges, figures
@@ -77,7 +78,7 @@ def _preview(shown: ContextRead) -> None:
     st.progress(min(1.0, shown.tokens / budget), f"{shown.tokens:,} of {budget:,} tokens")
     left_out = f" {shown.left_out:,} more do not fit." if shown.left_out else ""
     st.caption(
-        f"{figures.counted(len(shown.items), 'memory').replace('memorys', 'memories')}.{left_out} "
+        f"{counted(len(shown.items), 'memory')}.{left_out} "
         f"They stand at `{MARK}` in the prompt, or below a heading at its end."
     )
     for each in shown.servers:

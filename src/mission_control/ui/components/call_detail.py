@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from mission_control.api.calls.schemas import CallDetail, TurnRead
+from mission_control.core.counting import counted
 from mission_control.core.words import CallSource, LeadMatch
 from mission_control.ui.components import badges, figures, frame
 from mission_control.ui.components.opened import link_to
@@ -121,7 +122,7 @@ def _turns(turns: list[TurnRead]) -> None:
     waits = [each.latency_seconds for each in turns if each.latency_seconds is not None]
     if waits:
         st.caption(
-            f"The agent answered {figures.counted(len(waits), 'time')}: half of them within "
+            f"The agent answered {counted(len(waits), 'time')}: half of them within "
             f"{median(waits):.1f} s, all within {max(waits):.1f} s."
         )
     st.html(

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from mission_control.api.calls.schemas import CallFigures, CallTotals, DayFigures
+from mission_control.core.counting import counted
 from mission_control.core.words import CallEnding
 from mission_control.ui.components import badges, figures
 from mission_control.ui.components.day_bars import Day, day_bars
@@ -50,7 +51,7 @@ def call_totals(found: CallTotals, *, one_agent: bool) -> None:
 def _numbers(found: CallFigures) -> None:
     judged = found.success.yes + found.success.no
     rate = figures.share(found.success.yes / judged) if judged else figures.NOT_MEASURED
-    unpriced = f"{figures.counted(found.unpriced, 'call')} unpriced"
+    unpriced = f"{counted(found.unpriced, 'call')} unpriced"
     told = [
         ("Calls", f"{found.calls:,}", _open(found)),
         ("Success", rate, f"of {judged:,}; {found.success.unknown:,} not judged"),
@@ -100,9 +101,9 @@ def _drawn(day: DayFigures, what: str) -> Day:
         "Minutes": [minutes],
     }
     said = {
-        "Calls": f"{day.calls:,} calls: {yes:,} with success, {no:,} without",
+        "Calls": f"{counted(day.calls, 'call')}: {yes:,} with success, {no:,} without",
         "Cost": f"{_cost(day)}, {day.unpriced:,} unpriced",
-        "Minutes": f"{minutes:,.0f} minutes",
+        "Minutes": counted(round(minutes), "minute"),
     }
     return Day(day.day, heights[what], f"{day.day:%a %d %b %Y}: {said[what]}")
 

@@ -7,8 +7,8 @@ import streamlit as st
 
 from mission_control.api.agents.schemas import AgentDetail, AgentUpdate, ScenarioRead
 from mission_control.core import safe_yaml
+from mission_control.core.counting import counted
 from mission_control.ui.clients import api_client
-from mission_control.ui.components import figures
 from mission_control.ui.components.refusals import refusals_shown
 from mission_control.ui.components.tables import choose_rows
 
@@ -18,7 +18,7 @@ def review_drafts(agent: AgentDetail) -> None:
     drafts = [each for each in agent.scenarios if each.draft]
     if not drafts:
         return
-    with st.expander(f"Review {figures.counted(len(drafts), 'draft')}", icon=":material/rule:"):
+    with st.expander(f"Review {counted(len(drafts), 'draft')}", icon=":material/rule:"):
         st.caption(
             "Made from calls: what the agent said there is not yet what it should have said. Take "
             "those that are right; correct the others on the Playbook tab, or throw them away."
@@ -56,9 +56,7 @@ def _store(agent: AgentDetail, chosen: Collection[str], *, take: bool) -> None:
             based_on=agent.current_version,
         )
         saved = api_client().agents.update(agent.id, request)
-        st.toast(
-            f"{figures.counted(len(chosen), 'draft')} {done}: version {saved.current_version}."
-        )
+        st.toast(f"{counted(len(chosen), 'draft')} {done}: version {saved.current_version}.")
         st.rerun()
 
 

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import streamlit as st
 
 from mission_control.core.clock import utc_now
+from mission_control.core.counting import counted
 
 NOT_MEASURED = "—"
 UNPRICED = "unpriced"
@@ -70,10 +71,6 @@ def clock(seconds: float | None) -> str:
     minutes, rest = divmod(round(seconds), MINUTE)
     hours, minutes = divmod(minutes, MINUTE)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-def counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def runs(scenarios: int, repetitions: int) -> str:

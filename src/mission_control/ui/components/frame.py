@@ -1,5 +1,6 @@
 """What every page has around it: the chosen agent, what is only a stand-in, and a lost API."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 
 import streamlit as st
@@ -11,6 +12,7 @@ from mission_control.ui.clients import api_client
 from mission_control.ui.components import badges
 
 MOST_AGENTS = 200
+CHOOSE = "Choose another on the left."
 STAND_INS_SECONDS = 60
 RETRY_SECONDS = 3
 
@@ -36,9 +38,26 @@ def choose_agent() -> None:
     ids = [agent.id for agent in agents]
     if (wanted := st.session_state.pop("frame_wanted", None)) in ids:
         st.session_state["agent"] = wanted
+    _look_for_the_one_named(ids)
+    missing: str | None = st.session_state.get("frame_missing")
     if ids:
         # Ids, as they are: a label of another wording would be what the address carries.
-        st.sidebar.selectbox("Agent", ids, key="agent", bind="query-params")
+        index = None if missing else 0
+        st.sidebar.selectbox("Agent", ids, index=index, key="agent", bind="query-params")
+    if missing and not st.session_state.get("agent"):
+        name = badges.plain(missing[:64])
+        st.error(f"There is no agent `{name}`: it was deleted, or the address is wrong. {CHOOSE}")
+
+
+def _look_for_the_one_named(ids: Sequence[str]) -> None:
+    """An address may name an agent that is not there: then none is opened in its place."""
+    named = st.query_params.get("agent")
+    if named and named not in ids:
+        del st.query_params["agent"]
+        st.session_state["frame_missing"] = named
+        st.session_state["agent"] = None
+    elif st.session_state.get("agent"):
+        st.session_state.pop("frame_missing", None)
 
 
 def choose_next_time(agent_id: str) -> None:
@@ -54,6 +73,8 @@ def chosen_agent() -> AgentRead | None:
 def need_agent() -> AgentRead:
     """The chosen agent; without any agent, the page says what to do and ends."""
     agent = chosen_agent()
+    if agent is None and fleet():
+        st.stop()  # the frame has said why none is chosen
     if agent is None:
         st.info("No agents yet. Import one on the Agents page, then come back.")
         st.page_link("app_pages/agents.py", label="Import an agent", icon=":material/add:")

@@ -9,6 +9,7 @@ import streamlit as st
 from mission_control.api.jobs.schemas import JobRead
 from mission_control.api.sync.schemas import SyncRead, SystemSync
 from mission_control.client.sync import parts
+from mission_control.core.counting import all_counted
 from mission_control.core.words import JobStatus, SyncStatus, SyncSystem
 from mission_control.ui.clients import api_client
 from mission_control.ui.components import badges, figures
@@ -50,7 +51,7 @@ def memory_sync_line(*, key: str) -> None:
     one = next(each for each in found.systems if each.system is SyncSystem.MEMORY)
     with st.container(horizontal=True, vertical_alignment="center"):
         last = figures.ago(one.complete_until) if one.complete_until else "never"
-        st.markdown(f"Last synced {last}. {counted(one.counts)}")
+        st.markdown(f"Last synced {last}. {badges.plain(all_counted(one.counts))}")
         if found.job_id is None and st.button(
             "Sync now", key=f"{key}_sync", icon=":material/sync:"
         ):
@@ -157,7 +158,9 @@ def _system_row(found: SystemSync) -> dict[str, str]:
     return {
         "System": f"**{NAMES[found.system]}** {badges.SANDBOX if found.stand_in else ''}",
         "State": badges.sync(found.status),
-        "Mirrored here": counted(found.counts) if found.counts else figures.NOT_MEASURED,
+        "Mirrored here": badges.plain(all_counted(found.counts))
+        if found.counts
+        else figures.NOT_MEASURED,
         "Complete until": figures.moment(found.complete_until),
         "What went wrong": badges.plain(found.error.detail) if found.error else "",
     }
@@ -166,7 +169,7 @@ def _system_row(found: SystemSync) -> dict[str, str]:
 def _changed(part: Mapping[str, Any]) -> str:
     rows: Mapping[str, int] = part.get("changed") or {}
     changed = {name: count for name, count in rows.items() if count}
-    return f"{counted(changed)} new or changed" if changed else "nothing new"
+    return f"{badges.plain(all_counted(changed))} new or changed" if changed else "nothing new"
 
 
 def _told(found: SystemSync) -> str:
@@ -176,9 +179,3 @@ def _told(found: SystemSync) -> str:
     else:
         state = f"complete until {figures.moment(found.complete_until)}"
     return f"{sandbox}Mirror of **{NAMES[found.system]}**, {state}."
-
-
-def counted(counts: Mapping[str, int]) -> str:
-    """`{"leads": 29000}` as words."""
-    told = [f"{count:,} {badges.plain(name.replace('_', ' '))}" for name, count in counts.items()]
-    return ", ".join(told)
