@@ -11,13 +11,16 @@ FEATURES = sorted(path.parent.name for path in API.glob("*/router.py"))
 
 # Everything else belongs to a feature, and lies in its folder.
 PLUMBING = {
+PLUMBING = {
     "app",
     "asyncapi",
     "deps",
+    "document",
     "job_kinds",
     "problems",
     "queue",
     "realtime",
+    "requests",
     "resources",
     "schedule",
 }

@@ -301,7 +301,7 @@ class TestChanging:
             f"/api/leads/{lead_id}", content=rb'{"custom": {"\ud83d": 1}}',
             headers={"Content-Type": "application/json"},
         )  # fmt: skip
-        assert (answer.status_code, answer.json()["code"]) == (422, "lead_field_unknown")
+        assert (answer.status_code, answer.json()["code"]) == (422, "text_not_unicode")
 
     @pytest.mark.parametrize(
         ("fault", "status", "code"),
