@@ -11,7 +11,6 @@ FEATURES = sorted(path.parent.name for path in API.glob("*/router.py"))
 
 # Everything else belongs to a feature, and lies in its folder.
 PLUMBING = {
-PLUMBING = {
     "app",
     "asyncapi",
     "deps",
