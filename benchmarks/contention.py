@@ -144,7 +144,7 @@ def measure(product: Product, calls: int, rounds: int) -> Measured:
         measured.indexed_before = product.indexed()
         for _ in range(rounds):
             # What is stuck blocks the next of its kind, and one such wait says enough.
-            if not deploy(api, measured) or not optimize(api, measured):
+            if not all([deploy(api, measured), optimize(api, measured)]):
                 break
         measured.indexed_after = product.indexed()
         measured.load = os.getloadavg()[0]
@@ -252,6 +252,7 @@ def main() -> int:
                     url = postgres.url("contention").replace("+psycopg", "")
                 product = product_of(checkout, home, url)
                 rows[name, database] = measure(product, chosen.calls, chosen.rounds)
+                console.print(name, database, rows[name, database])
     console.print(table(rows, chosen.calls))
     missed = [
         each

@@ -173,9 +173,9 @@ class TestTalking:
         with pytest.raises(SuperOptiXError, match="exit code 3"):
             async with aclosing(noisy.request(a_run())) as answers:
                 await anext(answers)
-        first, *_, last = noisy._last_lines
+        first, *_, last = noisy._log.last_lines
         assert (first, last) == ("key [redacted]", "last")
-        assert max(map(len, noisy._last_lines)) <= 500
+        assert max(map(len, noisy._log.last_lines)) <= 500
 
 
 class TestMisbehaving:

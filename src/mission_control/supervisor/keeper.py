@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from mission_control.core.child_processes import signal_group
 from mission_control.core.clock import utc_now
 from mission_control.core.part_states import (
     CRASH_LOOP,
@@ -18,7 +19,7 @@ from mission_control.core.part_states import (
 )
 from mission_control.supervisor.errors import PartFailedError
 from mission_control.supervisor.parts import Part
-from mission_control.supervisor.processes import Child, signal_group, spawn
+from mission_control.supervisor.processes import Child, spawn
 from mission_control.supervisor.terminal import LogFile, Terminal, worth_showing
 
 LOOK_EVERY_SECONDS = 0.05

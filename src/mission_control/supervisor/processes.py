@@ -57,13 +57,6 @@ async def spawn(
     return Child(process, output, pipe)
 
 
-def signal_group(pid: int, number: signal.Signals) -> None:
-    try:
-        os.killpg(pid, number)
-    except (ProcessLookupError, PermissionError):
-        return
-
-
 def runs(pid: int, command: Sequence[str]) -> bool:
     """Whether this process is still the one we started: numbers are given out again."""
     if LINUX_C_LIBRARY is not None:

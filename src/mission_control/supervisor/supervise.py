@@ -9,6 +9,7 @@ from os import getpid
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from mission_control.core.child_processes import signal_group
 from mission_control.core.clock import utc_now
 from mission_control.core.encryption import Vault
 from mission_control.core.errors import MissionControlError
@@ -21,7 +22,7 @@ from mission_control.supervisor.errors import PortTakenError, RedisUnreachableEr
 from mission_control.supervisor.keeper import Keeper, Patience
 from mission_control.supervisor.lock import sole_supervisor
 from mission_control.supervisor.parts import Part, parts_for, port_is_free, with_free_redis_port
-from mission_control.supervisor.processes import runs, signal_group
+from mission_control.supervisor.processes import runs
 from mission_control.supervisor.readiness import redis_answers
 from mission_control.supervisor.terminal import Terminal
 

@@ -6,16 +6,16 @@ import re
 import shutil
 import signal
 import tempfile
-from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from pathlib import Path
 
 import structlog
 
-from mission_control.core.child_processes import dies_with_us
+from mission_control.core.child_processes import dies_with_us, ends_within, signal_group
 from mission_control.integrations.errors import SuperOptiXError
 from mission_control.integrations.superoptix.child import cause_of_death, environment, is_running
+from mission_control.integrations.superoptix.engine_log import EngineLog
 from mission_control.integrations.superoptix.failures import UNCHANGED, failure
 from mission_control.integrations.superoptix.location import EngineLocation
 from mission_control_protocol import (
@@ -30,7 +30,6 @@ from mission_control_protocol import (
     Failed,
     FromEngine,
     MarketplaceListed,
-    Model,
     Optimized,
     Ran,
     Ready,
@@ -43,12 +42,8 @@ MAX_LINE_BYTES = 16 << 20
 READY_SECONDS = 30.0
 TERMINATE_SECONDS = 1.0
 KILL_SECONDS = 0.5
-LAST_LINES = 40
-LINE_CHARACTERS = 500
 
 _LAST_ANSWERS = (Doctored, Compiled, MarketplaceListed, Evaluated, Ran, Optimized, Failed)
-_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
-_PROGRESS_BAR = re.compile(r"\d%\|")  # of DSPy's; they would push out what says why
 # A model may say NUL, and PostgreSQL stores no text that holds it. (Not: a backslash before `u0000`.)
 _NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
 
@@ -83,8 +78,7 @@ class EngineProcess:
         self._ready = asyncio.Event()
         self._requests: dict[str, asyncio.Queue[FromEngine | None]] = {}
         self._ended: tuple[ErrorKind, str] | None = None
-        self._secrets: set[str] = set()
-        self._last_lines: deque[str] = deque(maxlen=LAST_LINES)
+        self._log = EngineLog()
 
     # ---------------------------------------------------------------- state
 
@@ -139,7 +133,7 @@ class EngineProcess:
             raise self._end_as_error()
         assert self._process is not None
         assert self._process.stdin is not None
-        self._remember_secrets(message)
+        self._log.hide_keys_of(message)
         self._write(message)
         # A pipe that broke is an engine that is ending: the listener says so to every request.
         with suppress(ConnectionError):
@@ -148,10 +142,6 @@ class EngineProcess:
     def _write(self, message: ToEngine) -> None:
         if self._ended is None and self._process is not None and self._process.stdin is not None:
             self._process.stdin.write(TO_ENGINE.dump_json(message) + b"\n")
-
-    def _remember_secrets(self, message: ToEngine) -> None:
-        models = [value for _, value in message if isinstance(value, Model)]
-        self._secrets |= {model.api_key.get_secret_value() for model in models} - {""}
 
     # ---------------------------------------------------------------- start
 
@@ -178,7 +168,7 @@ class EngineProcess:
         log.info("engine_started", pid=self._process.pid, purpose=self.purpose)
         self._readers = [
             asyncio.create_task(self._listen(self._process)),
-            asyncio.create_task(self._keep_log(self._process)),
+            asyncio.create_task(self._log.follow(self._process)),
         ]
         if self._on_started is not None:
             self._on_started(self._process.pid)
@@ -236,35 +226,15 @@ class EngineProcess:
         """An engine of another release is not spoken to: it would misread what it is asked."""
         if version != VERSION:
             self._end("config", self._location.of_another_release(version))
-            self._signal_group(signal.SIGKILL)
+            assert self._process is not None
+            signal_group(self._process.pid, signal.SIGKILL)
         self._ready.set()
 
     async def _mourn(self, process: asyncio.subprocess.Process) -> None:
         """Its output ended: find out how it died, and let nothing of it survive."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(TERMINATE_SECONDS):
-                await process.wait()
-        self._signal_group(signal.SIGKILL)
+        await ends_within(process, TERMINATE_SECONDS)
+        signal_group(process.pid, signal.SIGKILL)
         self._end("crashed", cause_of_death(process.returncode))
-
-    async def _keep_log(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stderr is not None
-        while True:
-            try:
-                line = await process.stderr.readline()
-            except ValueError:  # longer than any line may be, and dropped
-                continue
-            if not line:
-                return
-            text = self._cleaned(line.decode(errors="replace"))
-            if not _PROGRESS_BAR.search(text):
-                self._last_lines.append(text)
-            log.debug("engine_said", pid=process.pid, text=text)
-
-    def _cleaned(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, "[redacted]")
-        return _CONTROL.sub("", text).strip()[:LINE_CHARACTERS]
 
     # ---------------------------------------------------------------- stop
 
@@ -282,8 +252,8 @@ class EngineProcess:
         self._end("cancelled", "the engine was stopped")
         if self._process is None:
             return
-        self._signal_group(signal.SIGTERM)
-        await self._wait_for_exit(TERMINATE_SECONDS)
+        signal_group(self._process.pid, signal.SIGTERM)
+        await ends_within(self._process, TERMINATE_SECONDS)
         await self._kill()
         for reader in self._readers:
             reader.cancel()
@@ -296,18 +266,14 @@ class EngineProcess:
         """Give up an engine that another process or another event loop made."""
         _inherited_engines.append(self)
         if self._owner == os.getpid():
-            self._signal_group(signal.SIGKILL)
+            if self._process is not None:
+                signal_group(self._process.pid, signal.SIGKILL)
             self._remove_home()
 
     async def _kill(self) -> None:
-        self._signal_group(signal.SIGKILL)
-        await self._wait_for_exit(KILL_SECONDS)
-
-    async def _wait_for_exit(self, seconds: float) -> None:
-        assert self._process is not None
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._process.wait()
+        if self._process is not None:
+            signal_group(self._process.pid, signal.SIGKILL)
+            await ends_within(self._process, KILL_SECONDS)
 
     def _end(self, kind: ErrorKind, detail: str) -> None:
         """Tell every open request that there will be no answer. Only the first cause counts."""
@@ -319,19 +285,12 @@ class EngineProcess:
             answers.put_nowait(None)
         if kind != "cancelled":
             self._remove_home()
-            log.warning(
-                "engine_died", pid=self.pid, cause=detail, last_lines=list(self._last_lines)
-            )
+            log.warning("engine_died", pid=self.pid, cause=detail, last_lines=self._log.last_lines)
 
     def _end_as_error(self, kept: object = UNCHANGED) -> SuperOptiXError:
         assert self._ended is not None
         kind, detail = self._ended
         return failure(kind, detail, kept=str(kept))
-
-    def _signal_group(self, number: signal.Signals) -> None:
-        if self._process is not None:
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, number)
 
     def _remove_home(self) -> None:
         if self._home is not None:

@@ -1,15 +1,14 @@
 """A memory server as a child process: started without a shell, bounded, and gone with all it started."""
 
 import asyncio
-import os
 import signal
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import structlog
 
-from mission_control.core.child_processes import dies_with_us
+from mission_control.core.child_processes import dies_with_us, ends_within, signal_group
 from mission_control.core.settings import inherited
 from mission_control.core.tasks import end
 from mission_control.integrations.memory.connection.wire import LINE_CHARACTERS, Allowance, Wire
@@ -18,7 +17,6 @@ log = structlog.get_logger(__name__)
 
 STOP_SECONDS = 1.0  # to end by itself once its input is closed, then again after SIGTERM
 KILL_SECONDS = 1.0
-POLL_SECONDS = 0.01
 LOG_LINES_PER_SECOND = 200
 # What a program needs to run at all. Everything else is given in memory.toml, by name.
 _INHERITED = (
@@ -65,7 +63,7 @@ class Child:
 
     async def note_exit(self) -> None:
         """Its output ended: find out how it died."""
-        await self._exited(STOP_SECONDS)
+        await ends_within(self._process, STOP_SECONDS)
         self._wire.has_exited = True
         self._wire.exit_code = self._process.returncode
 
@@ -90,27 +88,15 @@ class Child:
         try:
             if self._process.stdin is not None:
                 self._process.stdin.close()
-            if not await self._exited(STOP_SECONDS):
-                self._signal_group(signal.SIGTERM)
-                await self._exited(STOP_SECONDS)
+            if not await ends_within(self._process, STOP_SECONDS):
+                signal_group(self.pid, signal.SIGTERM)
+                await ends_within(self._process, STOP_SECONDS)
         finally:
             # Also when we are cancelled here, and for what outlives the server itself.
-            self._signal_group(signal.SIGKILL)
+            signal_group(self.pid, signal.SIGKILL)
             # A pipe that is full, or held by somebody who left the group, would stay open.
             self._transport.close()
-        await self._exited(KILL_SECONDS)
-
-    async def _exited(self, seconds: float) -> bool:
-        """Not `wait()`, which waits for the end of the pipes too."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                while self._process.returncode is None:  # noqa: ASYNC110 nothing tells us
-                    await asyncio.sleep(POLL_SECONDS)
-        return self._process.returncode is not None
-
-    def _signal_group(self, number: signal.Signals) -> None:
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, number)
+        await ends_within(self._process, KILL_SECONDS)
 
 
 @asynccontextmanager
