@@ -5,13 +5,15 @@ import json
 import random
 from typing import Any
 
+import jsonschema
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from mission_control.api.asyncapi import asyncapi_document
 from mission_control.data.event_streams import EventStreams, open_redis
 from tests.builders import a_waiting_event
-from tests.e2e.harness import Api, Product, ids
+from tests.e2e.harness import Api, Product, Viewer, ids
 
 SEARCH = {"max_metric_calls": 200, "repetitions": 1}
 
@@ -47,6 +49,7 @@ async def test_a_viewer_that_is_cut_off_ten_times_sees_each_event_once(
     assert ids(stream) == sorted(ids(stream), key=order)
     assert late.snapshots[0]["complete"] is True
     assert late.snapshots[0]["data"]["optimization"]["status"] == "completed"
+    as_documented("optimize", late)
 
 
 async def test_an_evaluation_is_seen_scenario_by_scenario(product: Product, api: Api) -> None:
@@ -64,6 +67,40 @@ async def test_an_evaluation_is_seen_scenario_by_scenario(product: Product, api:
         each["scenario_id"] for each in evaluation["results"]
     }
     assert completed["data"]["pass_rate"] == evaluation["pass_rate"]
+    as_documented("evaluate", viewer)
+
+
+async def test_what_happens_to_any_agent_is_seen_on_one_socket(product: Product, api: Api) -> None:
+    agents = [api.import_agent("scout", f"announced_{n}", type="standalone") for n in range(2)]
+    viewer = product.watch("system")
+    async with viewer.watching():
+        jobs = [
+            await asyncio.to_thread(
+                api.post, f"optimize/{agent}/deploy", {"version": 1, "force": True}
+            )
+            for agent in agents
+        ]
+        await viewer.until(lambda: len(verified(viewer, agents)) >= 2, 60)
+    assert {each["job_id"] for each in verified(viewer, agents)} == {job["id"] for job in jobs}
+    assert {each["agent_id"] for each in verified(viewer, agents)} == {*agents}
+    as_documented("system", viewer)
+
+
+def verified(viewer: Viewer, agents: list[str]) -> list[dict[str, Any]]:
+    return [
+        each
+        for each in viewer.events
+        if each["type"] == "deployment.verified" and each["agent_id"] in agents
+    ]
+
+
+def as_documented(socket: str, viewer: Viewer) -> None:
+    """Every frame is what docs/asyncapi.json says of it."""
+    components = asyncapi_document()["components"]
+    for frame in (*viewer.snapshots, *viewer.events):
+        name = f"{socket}.snapshot" if frame["type"] == "snapshot" else frame["type"]
+        payload = components["messages"][name]["payload"]
+        jsonschema.validate(frame, {**payload, "components": components})
 
 
 # -------------------------------------------------------------------- who is turned away

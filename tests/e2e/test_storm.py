@@ -17,7 +17,10 @@ from typing import Any
 
 import httpx2
 import pytest
+from redis import Redis
+from redis.exceptions import RedisError
 
+from mission_control.data.event_streams import stream_key
 from tests.e2e.harness import Api, Product, ids, parent_of, running, wait_until
 
 SEED = 20_261_123
@@ -25,9 +28,17 @@ LATENCY_MS = 200
 CONCURRENCY = 4
 SEARCH = {"auto": "light", "concurrency": CONCURRENCY}
 OF_THE_SEARCH = (*("engine",) * 5, *("worker child",) * 4, *("worker",) * 3)
-BESIDE_IT = (*("warm engine",) * 3, *("api",) * 3, *("redis",) * 3)
+# The API's process is the one that publishes: it dies when events are stored and not published yet,
+# and when they are published and not removed yet.
+BEFORE_PUBLISHING, BEFORE_REMOVING = "relay before publishing", "relay before removing"
+OF_THE_OUTBOX = (*(BEFORE_PUBLISHING,) * 2, *(BEFORE_REMOVING,) * 2)
+BESIDE_IT = (*("warm engine",) * 3, *("api",) * 2, *("redis",) * 3, *OF_THE_OUTBOX)
 # Seconds from when a process is seen at work to its end.
-PAUSE = {**dict.fromkeys(OF_THE_SEARCH, (0.1, 1.2)), **dict.fromkeys(BESIDE_IT, (1.0, 5.0))}
+PAUSE = {
+    **dict.fromkeys(OF_THE_SEARCH, (0.1, 1.2)),
+    **dict.fromkeys(BESIDE_IT, (1.0, 5.0)),
+    **dict.fromkeys(OF_THE_OUTBOX, (0.5, 2.0)),
+}
 ENGINE = "engine_host"
 TRIALS = """
     SELECT number, parent, accepted, validation_score, sample_score, prompt, trials.created_at
@@ -162,7 +173,7 @@ class Storm:
 
     def _kill(self, kind: str) -> bool:
         pid = self._target(kind)
-        if pid is None:
+        if pid is None or not self._is_the_moment(kind, pid):
             return False
         try:
             os.kill(pid, signal.SIGKILL)
@@ -171,6 +182,27 @@ class Storm:
         self.killed[kind] += 1
         self.told.append(f"{time.strftime('%H:%M:%S')} {kind} {pid}")
         return True
+
+    def _is_the_moment(self, kind: str, pid: int) -> bool:
+        """Of the outbox only: elsewhere every moment will do."""
+        if kind == BEFORE_PUBLISHING:
+            return self._has_stopped_before_publishing(pid)
+        if kind == BEFORE_REMOVING:
+            waiting = last_event_in_outbox(self.product)
+            return waiting > 0 and waiting == last_event_in_streams(self.product)
+        return True
+
+    def _has_stopped_before_publishing(self, pid: int) -> bool:
+        """Stop it until there is an event that only the database knows."""
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGSTOP)
+            known = last_event_in_outbox(self.product)
+            for _ in range(60):
+                if last_event_in_outbox(self.product) > known:
+                    return True
+                time.sleep(0.05)
+            os.kill(pid, signal.SIGCONT)
+        return False
 
     def compile(self) -> None:
         """Whoever needs the engine next gets a new one, and notices nothing."""
@@ -187,6 +219,8 @@ class Storm:
         """Something to kill: only what is at work, so that every kill hurts."""
         if kind in {"api", "redis"}:
             return self.product.part(kind)
+        if kind in OF_THE_OUTBOX:
+            return self.product.part("api")
         if kind == "warm engine":
             return next(iter(engines_of(self.product, self.product.part("api"))), None)
         holder = lease_holder(self.product)
@@ -199,6 +233,18 @@ class Storm:
     @property
     def ended_searches(self) -> int:
         return sum(self.killed[kind] for kind in OF_THE_SEARCH)
+
+
+def last_event_in_outbox(product: Product) -> int:
+    return int(query(product, "SELECT coalesce(max(id), 0) FROM outbox_events")[0][0])
+
+
+def last_event_in_streams(product: Product) -> int | None:
+    """Of the search; None while Redis is away."""
+    with suppress(RedisError), Redis.from_url(product.redis, decode_responses=True) as redis:
+        rows: Any = redis.xrevrange(stream_key("optimize:remus"), count=1)
+        return int(rows[0][0].partition("-")[0]) if rows else 0
+    return None
 
 
 def paid_bytes(product: Product) -> int:

@@ -123,10 +123,14 @@ class OutboxRelay:
             self._published = self._removed = 0  # another one publishes, and removes
             return 0
         count = 0
-        while waiting := await self._next_batch():
-            await self._streams.append(waiting)
-            self._published = waiting[-1].id
+        has_more = True
+        while has_more:
+            waiting = await self._next_batch()
+            if waiting:
+                await self._streams.append(waiting)
+                self._published = waiting[-1].id
             count += len(waiting)
+            has_more = len(waiting) == BATCH  # what is committed meanwhile wakes it again
         if time.monotonic() >= self._trim_at:
             await self._remove_published()
         return count
