@@ -1,6 +1,7 @@
 """Our Vapi client through the stand-in, on a real port."""
 
 import asyncio
+import gzip
 import json
 import time
 from collections.abc import AsyncIterator
@@ -19,6 +20,7 @@ from mission_control.integrations.errors import (
     DeployNotVerifiedError,
     DeployUnconfirmedError,
     IntegrationAmbiguousError,
+    IntegrationAnswerTooLargeError,
     IntegrationContractError,
     IntegrationCredentialsError,
     IntegrationError,
@@ -735,3 +737,30 @@ async def test_many_at_once_do_not_mix(vapi: VAPIClient, sandbox: Sandbox) -> No
     )
     for one in ids:
         assert live_prompt(await sandbox.get(one)) == f"prompt of {one}"
+
+
+class TestTooLarge:
+    """What Vapi, Close or anybody in their place answers is read up to a limit."""
+
+    def client(self, monkeypatch: pytest.MonkeyPatch, body: bytes, **headers: str) -> VAPIClient:
+        monkeypatch.setattr(VAPIClient, "most_bytes", 1_000_000)
+        answer = httpx2.Response(200, content=body, headers=headers)
+        transport = httpx2.MockTransport(lambda _: answer)
+        return VAPIClient(httpx2.AsyncClient(transport=transport, base_url="http://vapi.test"))
+
+    async def test_is_refused_by_name(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        vapi = self.client(monkeypatch, b'["' + b"x" * 1_000_000 + b'"]')
+        with pytest.raises(IntegrationAnswerTooLargeError, match="larger than 1 MB"):
+            await vapi.get_assistants()
+
+    async def test_unpacked(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        bomb = gzip.compress(b" " * 1_000_001)
+        assert len(bomb) < 10_000
+        vapi = self.client(monkeypatch, bomb, **{"Content-Encoding": "gzip"})
+        with pytest.raises(IntegrationAnswerTooLargeError):
+            await vapi.get_assistants()
+
+    async def test_up_to_there_it_is_read(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        whole = gzip.compress(b"[" + b" " * 999_998 + b"]")
+        vapi = self.client(monkeypatch, whole, **{"Content-Encoding": "gzip"})
+        assert await vapi.get_assistants() == []

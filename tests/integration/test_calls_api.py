@@ -2,13 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
+from mission_control.api.mirrors.report import unreported
+from mission_control.api.mirrors.tally import ChangeTally
 from mission_control.api.mirrors.vapi import sync as vapi_sync
 from mission_control.api.mirrors.work import poll_vapi
 from mission_control.core.words import CallSource, JobKind
@@ -131,6 +134,52 @@ class TestSync:
             uow.jobs.add(Job(kind=JobKind.SYNC, exclusive_key=JobKind.SYNC))
         await poll_vapi(world.resources)
         assert await world.requests("/call") == 0
+
+    async def test_what_changed_shortly_before_the_newest_change_is_asked_for_again(
+        self, world: CallsWorld
+    ) -> None:
+        await world.sync()
+        call = (await world.vapi.get("/call", params={"limit": 1})).json()[0]
+        changed_at = datetime.fromisoformat(call["updatedAt"])
+        for since, is_read_again in (
+            (vapi_sync.OVERLAP - timedelta(seconds=10), True),
+            (vapi_sync.OVERLAP + timedelta(seconds=10), False),
+        ):
+            await world.forget([call["id"]])
+            async with world.resources.unit_of_work() as uow:
+                state = await uow.sync_states.of(vapi_sync.SYNC_NAME)
+                state.complete_until = changed_at + since
+            await poll_vapi(world.resources)
+            ids = {row["external_id"] for row in await world.rows()}
+            assert (call["id"] in ids) is is_read_again
+
+    async def test_changes_are_complete_until_the_newest_one_of_the_first_page(
+        self, world: CallsWorld
+    ) -> None:
+        """While later pages are read, calls may change that the first one has passed."""
+        await was_read_long_ago(world)
+        first = (await world.vapi.get("/call", params={"limit": 20})).json()
+        newest = max(datetime.fromisoformat(call["updatedAt"]) for call in first)
+        await poll_vapi(world.resources)
+        assert len(await world.rows()) > len(first)
+        assert (await state_of(world)).complete_until == newest
+
+    async def test_a_resumed_sync_counts_what_its_earlier_attempts_changed(
+        self, world: CallsWorld
+    ) -> None:
+        async def dies(*, phase: str, done: int, total: int | None) -> None:
+            raise KilledError
+
+        there = (await world.vapi.get("/sandbox/world")).json()["calls"]
+        job, another = uuid4(), uuid4()
+        with pytest.raises(KilledError):
+            await vapi_sync.sync_vapi_calls(world.resources, dies, ChangeTally("vapi", job))
+        found = await vapi_sync.sync_vapi_calls(
+            world.resources, unreported, ChangeTally("vapi", job)
+        )
+        assert found == {"calls": there}
+        later = ChangeTally("vapi", another)
+        assert await vapi_sync.sync_vapi_calls(world.resources, unreported, later) == {"calls": 0}
 
 
 async def changed_recently(world: CallsWorld) -> int:

@@ -10,9 +10,10 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx2
 import pytest
@@ -21,6 +22,7 @@ from mission_control.api.mirrors.close import call_backfill, lead_backfill, stor
 from mission_control.api.mirrors.close.refetch import refetch_named, take_close_event
 from mission_control.api.mirrors.close.sync import sync_close
 from mission_control.api.mirrors.report import unreported
+from mission_control.api.mirrors.tally import ChangeTally
 from mission_control.api.mirrors.work import poll_close
 from mission_control.api.queue import celery_app
 from mission_control.api.resources import Resources, build_resources
@@ -33,6 +35,7 @@ from mission_control.data.calls import CallFilter
 from mission_control.data.jobs import Job
 from mission_control.data.leads import LeadFilter
 from mission_control.data.pages import Cursor
+from mission_control.integrations.close import queries
 from mission_control.integrations.close.errors import TooManyLeadsInADayError
 from mission_control.integrations.close.reader import CloseReader
 from mission_control.integrations.close_client import CloseClient
@@ -254,6 +257,34 @@ class TestFirstLoad:
         await sync(resources)
         await assert_mirrored(resources, sandbox)
 
+    async def test_a_window_is_resumed_a_day_before_where_it_stopped(
+        self, resources: Resources, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Where Close's day begins depends on who asks."""
+        asked: list[Any] = []
+        search = CloseReader.search_leads
+
+        def searching(self: CloseReader, query: Any, **options: Any) -> Any:
+            asked.append(query)
+            return search(self, query, **options)
+
+        async def dies(*, phase: str, done: int, total: int | None) -> None:
+            raise InterruptedError
+
+        monkeypatch.setattr(lead_backfill, "LONGEST_LEAD_SKIP", 0)
+        with pytest.raises(InterruptedError):
+            await sync_close(resources, dies)
+        position = (await state(resources, store.LEADS)).position
+        [(since, before, _)] = position["windows"]
+        reached = date.fromisoformat(position["reached"]["0"])
+        assert date.fromisoformat(since) < reached - timedelta(days=1)
+        monkeypatch.setattr(CloseReader, "search_leads", searching)
+        await sync(resources)
+        assert asked[0] == queries.created(
+            since=reached - timedelta(days=1), before=date.fromisoformat(before)
+        )
+        await assert_mirrored(resources, sandbox)
+
     async def test_leads_that_close_lets_nobody_find_are_told_for_good(
         self, resources: Resources, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -412,6 +443,20 @@ class TestKilled:
             total = (await http.get("/api/v1/lead/?_limit=0")).json()["total_results"]
         assert len(await mirrored_leads(held)) == total == 600
         await held.aclose()
+
+    async def test_counts_what_all_attempts_changed(
+        self, resources: Resources, sandbox: Sandbox
+    ) -> None:
+        async def dies(*, phase: str, done: int, total: int | None) -> None:
+            raise InterruptedError
+
+        job = uuid4()
+        with pytest.raises(InterruptedError):
+            await sync_close(resources, dies, ChangeTally("close", job))
+        assert await mirrored_leads(resources)
+        counts = await sync_close(resources, unreported, ChangeTally("close", job))
+        assert counts["leads"] == len(await sandbox.all("lead"))
+        assert counts["calls"] == len(await sandbox.all("activity/call"))
 
     async def test_goes_on_where_it_was_among_the_calls(
         self, sqlite_url: str, redis_url: str, tmp_path: Path, origin: str

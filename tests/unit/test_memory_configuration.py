@@ -8,7 +8,7 @@ from mission_control.integrations.memory.config.configuration import MemoryConfi
 from mission_control.integrations.memory.config.locations import line_of
 from mission_control.integrations.memory.config.operations import Operation
 from mission_control.integrations.memory.config.presets import presets
-from mission_control.integrations.memory.config.reading import load_configuration
+from mission_control.integrations.memory.config.reading import load_configuration, variable
 from mission_control.integrations.memory.errors import MemoryConfigurationError
 
 SECRET = "s3cr3t-of-the-clinic"  # noqa: S105
@@ -235,3 +235,14 @@ def test_placeholders_are_found_at_any_depth() -> None:
 def test_the_line_of_a_name(location: tuple[str, ...], line: int | None) -> None:
     text = '# a comment\n[servers."a b".list]  # here\ntool = "x"\n[servers.c]\nenv.X = "1"\n'
     assert line_of(text, location) == line
+
+
+def test_a_variable_may_stand_in_the_env_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("MEMORY_TOKEN=from-the-file\n")
+    assert variable("MEMORY_TOKEN") == "from-the-file"
+    monkeypatch.setenv("MEMORY_TOKEN", "from-the-environment")
+    assert variable("MEMORY_TOKEN") == "from-the-environment"
+    assert variable("NOT_THERE_AT_ALL") is None

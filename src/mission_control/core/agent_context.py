@@ -71,6 +71,10 @@ class MemoryRecord(BaseModel):
     items: list[MemoryUsed]
     stale: dict[str, datetime] = Field(description="Servers that were silent, and since when.")
     missing: list[str] = Field(description="Servers of which nothing was known.")
+    partly_read: list[str] = Field(
+        default=[],
+        description="Servers that hold more memories than were read, so that others may fit better.",
+    )
 
 
 def tokens_of(text: str) -> int:

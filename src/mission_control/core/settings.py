@@ -343,6 +343,11 @@ def load_settings() -> Settings:
         raise SettingsError(f"Setting cannot be used: {which}: It is not JSON.") from None
 
 
+def written_in_env_file(name: str) -> str | None:
+    """What `.env` says, of which the environment itself knows nothing."""
+    return dotenv_values(".env").get(name)
+
+
 def inherited(*names: str) -> dict[str, str]:
     """Those of the named variables that are set, for a child that must see nothing else of ours."""
     return {name: os.environ[name] for name in names if name in os.environ}

@@ -55,6 +55,12 @@ class IntegrationContractError(IntegrationError):
     code = "integration_contract"
 
 
+class IntegrationAnswerTooLargeError(IntegrationContractError):
+    """They answered with more than any answer of theirs should hold; it was not read to the end."""
+
+    code = "integration_answer_too_large"
+
+
 class SuperOptiXError(IntegrationError):
     """The engine could not do it. `kind` is one of `superoptix.protocol.ErrorKind`."""
 

@@ -111,6 +111,7 @@ class AgentMemory:
             ],
             "stale": {name: at.isoformat() for name, at in stale.items()},
             "missing": [each.answer.server for each in self.missing],
+            "partly_read": [each.answer.server for each in self.servers if each.more],
         }
 
 

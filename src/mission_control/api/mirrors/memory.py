@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from mission_control.api.memory.snapshots import MemorySnapshots, Snapshot
 from mission_control.api.mirrors.indexing import index_new_calls
 from mission_control.api.mirrors.report import SyncReport
+from mission_control.api.mirrors.tally import ChangeTally
 from mission_control.api.resources import Resources
 from mission_control.core.clock import utc_now
 from mission_control.integrations.errors import IntegrationError
@@ -54,7 +55,9 @@ class ServersReport(SyncReport, Protocol):
     ) -> None: ...
 
 
-async def sync_memory(resources: Resources, report: ServersReport) -> Mapping[str, int]:
+async def sync_memory(
+    resources: Resources, report: ServersReport, changed: ChangeTally | None = None
+) -> Mapping[str, int]:
     """Read every server; returns how many memories and conversations are new or changed.
 
     Raises MemorySyncIncompleteError when one of them could not be read wholly.
@@ -69,7 +72,7 @@ async def sync_memory(resources: Resources, report: ServersReport) -> Mapping[st
 
     unread = await index_new_calls(resources)
     found = await resources.memory.sync_all(hear)
-    changed = {"memories": 0, "conversations": 0}
+    changed = changed or ChangeTally("memory")
     for server in found.servers:
         if server.answer.problem is None:
             await _keep(resources, server, changed)
@@ -78,7 +81,8 @@ async def sync_memory(resources: Resources, report: ServersReport) -> Mapping[st
     await _store_state(resources, found.servers, error)
     if error is not None:
         raise error
-    return changed
+    async with resources.unit_of_work(readonly=True) as uow:
+        return await changed.counts(uow, "memories", "conversations")
 
 
 def _is_whole(server: SyncedServer) -> bool:
@@ -87,12 +91,13 @@ def _is_whole(server: SyncedServer) -> bool:
     return server.answer.problem is None and (not server.answer.more or conversations)
 
 
-async def _keep(resources: Resources, server: SyncedServer, changed: dict[str, int]) -> None:
+async def _keep(resources: Resources, server: SyncedServer, changed: ChangeTally) -> None:
     snapshots = MemorySnapshots(resources.redis)
     before = _known(await snapshots.last(server.server))
-    for each in server.items:
-        if _digest(each) not in before:
-            changed["conversations" if isinstance(each, ConversationHit) else "memories"] += 1
+    new = [each for each in server.items if _digest(each) not in before]
+    conversations = sum(isinstance(each, ConversationHit) for each in new)
+    async with resources.unit_of_work() as uow:
+        await changed.add(uow, memories=len(new) - conversations, conversations=conversations)
     await snapshots.keep(server.server, server.items, more=server.answer.more)
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 from mission_control.api.jobs.job_run import JobRun
 from mission_control.api.mirrors.close.sync import sync_close
 from mission_control.api.mirrors.memory import ServersReport, sync_memory
+from mission_control.api.mirrors.tally import ChangeTally
 from mission_control.api.mirrors.vapi.sync import sync_vapi_calls
 from mission_control.api.resources import Resources
 from mission_control.api.sync import events
@@ -21,8 +22,8 @@ from mission_control.integrations.errors import IntegrationError
 
 SECONDS_BETWEEN_WRITES = 0.5
 
-# Returns how many rows here have changed, by what they are.
-Reading = Callable[[Resources, ServersReport], Awaitable[Mapping[str, int]]]
+# Returns how many rows here have changed, by what they are, in all attempts of the job.
+Reading = Callable[[Resources, ServersReport, ChangeTally], Awaitable[Mapping[str, int]]]
 READINGS: dict[SyncSystem, Reading] = {
     SyncSystem.VAPI: sync_vapi_calls,
     SyncSystem.CLOSE: sync_close,
@@ -39,7 +40,7 @@ class SyncWork:
     async def run(self, job: JobRun) -> None:
         systems = [SyncSystem(name) for name in job.parameters.get("systems", EVERYTHING)]
         progress = _Progress(job, systems, await self._written_before(job))
-        await together(*(_read(job.resources, system, progress) for system in systems))
+        await together(*(_read(job, system, progress) for system in systems))
         failed = progress.failed()
         if failed:
             raise SyncIncompleteError(failed)
@@ -59,7 +60,7 @@ class SyncWork:
             return (await uow.jobs.get(self._job_id)).progress.get("systems", {})
 
 
-async def _read(resources: Resources, system: SyncSystem, progress: "_Progress") -> None:
+async def _read(job: JobRun, system: SyncSystem, progress: "_Progress") -> None:
     if progress.has_completed(system):  # by an attempt before this one
         return
 
@@ -75,7 +76,8 @@ async def _read(resources: Resources, system: SyncSystem, progress: "_Progress")
 
     await progress.write(system, status=SyncStatus.RUNNING)
     try:
-        changed = await READINGS[system](resources, report)
+        tally = ChangeTally(system.value, job.id)
+        changed = await READINGS[system](job.resources, report, tally)
     except IntegrationError as error:
         await progress.write(system, status=SyncStatus.FAILED, error=error.described())
     else:

@@ -21,12 +21,18 @@ from mission_control.integrations.errors import (
     IntegrationUnavailableError,
 )
 from mission_control.integrations.http.pacing import Pace, PauseTooLongError, Quota
-from mission_control.integrations.http.refusals import refusal, slow_down, transport_error
+from mission_control.integrations.http.refusals import (
+    refusal,
+    slow_down,
+    too_large,
+    transport_error,
+)
 
 log = structlog.get_logger(__name__)
 
 USER_AGENT = f"mission-control/{version('mission-control')}"
 READ_ATTEMPTS = 3
+OF_THE_TRANSFER = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 LONGEST_RETRY_AFTER_SECONDS = 20.0
 
 QueryParams = Mapping[str, str | int]
@@ -52,6 +58,8 @@ class HttpIntegration:
     request_timeout_seconds: ClassVar[float] = 60.0
     retry_base_seconds: ClassVar[float] = 0.5
     read_attempts: ClassVar[int] = READ_ATTEMPTS
+    # Unpacked. A page of 250 calls has some 2 MB; what is far larger is no answer but an attack.
+    most_bytes: ClassVar[int] = 64_000_000
     # A vendor that hangs takes its time for every attempt.
     longest_patience_seconds: ClassVar[float] = 40.0
 
@@ -136,13 +144,14 @@ class HttpIntegration:
         method, path, body = question.method, question.path, question.body
         try:
             async with asyncio.timeout(self.request_timeout_seconds):
-                response = await self._http.request(
+                request = self._http.build_request(
                     method,
                     path,
                     params=question.params,
                     content=_encode(body),
                     headers={**_headers(body), **question.headers},
                 )
+                response = await self._receive(request, changes=question.changes)
         except (httpx2.RequestError, TimeoutError) as exc:
             error = transport_error(self.vendor, exc, changes=question.changes)
             log.warning(
@@ -162,6 +171,24 @@ class HttpIntegration:
             duration_ms=round((time.monotonic() - started) * 1000),
         )
         return response
+
+    async def _receive(self, request: httpx2.Request, *, changes: bool) -> httpx2.Response:
+        """The whole answer, unpacked, as long as it is no larger than any of theirs should be."""
+        streamed = await self._http.send(request, stream=True)
+        body = bytearray()
+        try:
+            async for chunk in streamed.aiter_bytes():
+                body += chunk
+                if len(body) > self.most_bytes:
+                    log.warning("integration_answer_too_large", vendor=self.vendor)
+                    raise too_large(self.vendor, self.most_bytes, changes=changes)
+        finally:
+            await streamed.aclose()
+        headers = [(key, value) for key, value in streamed.headers.multi_items()
+                   if key.lower() not in OF_THE_TRANSFER]  # fmt: skip
+        return httpx2.Response(
+            streamed.status_code, headers=headers, content=bytes(body), request=request
+        )
 
     def _decode(self, response: httpx2.Response) -> JsonValue:
         try:

@@ -16,6 +16,7 @@ from pydantic import JsonValue
 from mission_control.core.clock import utc_now
 from mission_control.integrations.errors import (
     IntegrationAmbiguousError,
+    IntegrationAnswerTooLargeError,
     IntegrationContractError,
     IntegrationCredentialsError,
     IntegrationError,
@@ -213,3 +214,20 @@ def _retry_after_seconds(response: httpx2.Response) -> float:
         return RATE_LIMIT_PAUSE_SECONDS
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
     return max(0.0, (at - utc_now()).total_seconds())
+
+
+def too_large(vendor: str, most_bytes: int, *, changes: bool) -> IntegrationError:
+    """An answer that was not read to its end."""
+    said = f"{vendor}'s answer is larger than {most_bytes // 1_000_000} MB"
+    if changes:
+        return IntegrationAmbiguousError(
+            f"{said}, and was not read. The change may or may not have been made: look before "
+            "repeating it.",
+            vendor=vendor,
+        )
+    return IntegrationAnswerTooLargeError(
+        f"{said}, and was not read to the end; nothing of it was kept. Check that its base URL "
+        "is the API's.",
+        vendor=vendor,
+        most_bytes=most_bytes,
+    )

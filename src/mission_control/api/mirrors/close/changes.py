@@ -188,7 +188,7 @@ async def _apply_ends(sync: SyncRun, changes: _LoggedChanges) -> None:
     gone: list[str] = []
     async with sync.step() as uow:
         for event in reversed(changes.ends):  # oldest first
-            sync.counts["removed"] += await event_log.apply_end(uow, event)
+            await sync.changed.add(uow, removed=int(await event_log.apply_end(uow, event)))
             gone += [lead_id] if (lead_id := event_log.deleted_lead(event)) else []
     await sync.remove_leads(gone)
     async with sync.step() as uow:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from mission_control.api.mirrors.close import store
 from mission_control.api.mirrors.report import SyncReport
+from mission_control.api.mirrors.tally import ChangeTally
 from mission_control.api.resources import Resources
 from mission_control.core.clock import utc_now
 from mission_control.core.words import CallSource
@@ -22,9 +23,7 @@ class SyncRun:
 
     resources: Resources
     report: SyncReport
-    counts: dict[str, int] = field(
-        default_factory=lambda: dict.fromkeys(("leads", "calls", "removed"), 0)
-    )
+    changed: ChangeTally = field(default_factory=lambda: ChangeTally("close"))
     _writing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
@@ -39,18 +38,18 @@ class SyncRun:
 
     async def store_leads(self, uow: UnitOfWork, leads: list[JsonObject]) -> None:
         seen_at = utc_now()
-        self.counts["leads"] += await store.store_leads(uow, leads, seen_at=seen_at)
+        await self.changed.add(uow, leads=await store.store_leads(uow, leads, seen_at=seen_at))
         await uow.leads.saw([str(lead["id"]) for lead in leads], at=seen_at)
 
     async def store_calls(self, uow: UnitOfWork, calls: list[JsonObject]) -> None:
-        self.counts["calls"] += await store.store_calls(uow, calls)
+        await self.changed.add(uow, calls=await store.store_calls(uow, calls))
 
     async def remove_leads(self, lead_ids: Sequence[str]) -> None:
         """Forget leads that are no more. Their calls are asked for: a merge moves them elsewhere."""
         if not lead_ids:
             return
         async with self.step() as uow:
-            self.counts["removed"] += await uow.leads.remove(lead_ids)
+            await self.changed.add(uow, removed=await uow.leads.remove(lead_ids))
             call_ids = await uow.leads.calls_of(lead_ids)
         await self.check_calls(call_ids)
 
@@ -62,4 +61,5 @@ class SyncRun:
                 await self.store_calls(uow, calls)
                 await store.give_calls(uow, calls)
                 gone = sorted(set(some) - {str(call["id"]) for call in calls})
-                self.counts["removed"] += await uow.calls.delete(CallSource.CLOSE, gone)
+                deleted = await uow.calls.delete(CallSource.CLOSE, gone)
+                await self.changed.add(uow, removed=deleted)

@@ -11,6 +11,7 @@ from mission_control.api.mirrors.close.lead_backfill import backfill_leads, reco
 from mission_control.api.mirrors.close.refetch import refetch_named
 from mission_control.api.mirrors.close.run import SyncRun
 from mission_control.api.mirrors.report import SyncReport, unreported
+from mission_control.api.mirrors.tally import ChangeTally
 from mission_control.api.resources import Resources
 from mission_control.core.clock import utc_now
 from mission_control.data.sync_states import SyncState
@@ -21,7 +22,9 @@ from mission_control.integrations.errors import IntegrationError
 FIELDS_AGE = timedelta(hours=1)
 
 
-async def sync_close(resources: Resources, report: SyncReport) -> dict[str, int]:
+async def sync_close(
+    resources: Resources, report: SyncReport, changed: ChangeTally | None = None
+) -> dict[str, int]:
     """Read Close into the mirror: all of it the first time, then what has changed.
 
     Returns how many leads and calls were new or different, and how many were removed. Goes on
@@ -30,13 +33,15 @@ async def sync_close(resources: Resources, report: SyncReport) -> dict[str, int]
     Raises:
         IntegrationError: Close did not let us read to the end. What was read is kept.
     """
-    sync = SyncRun(resources, report)
+    changed = changed or ChangeTally("close")
+    sync = SyncRun(resources, report, changed)
     try:
         await _read_all_that_is_due(sync)
     except IntegrationError as error:
         await _note_error(sync, error)
         raise
-    return sync.counts
+    async with resources.unit_of_work(readonly=True) as uow:
+        return await changed.counts(uow, "leads", "calls", "removed")
 
 
 async def _read_all_that_is_due(sync: SyncRun) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from mission_control.api.mirrors.report import SyncReport
+from mission_control.api.mirrors.tally import ChangeTally
 from mission_control.api.mirrors.vapi.agents import agents_by_assistant, by_assistant, by_name
 from mission_control.api.mirrors.vapi.recording import announce, facts_of
 from mission_control.api.resources import Resources
@@ -26,7 +27,9 @@ OPEN_CALLS_ASKED_AT_ONCE = 50
 MAY_NOT_BE_THERE_YET = timedelta(hours=1)  # a webhook may be ahead of what Vapi lists
 
 
-async def sync_vapi_calls(resources: Resources, report: SyncReport) -> dict[str, int]:
+async def sync_vapi_calls(
+    resources: Resources, report: SyncReport, changed: ChangeTally | None = None
+) -> dict[str, int]:
     """Mirror every call at Vapi; once that is done, what has changed since.
 
     Each page is stored together with the position behind it: a sync that was killed goes on at the
@@ -36,7 +39,7 @@ async def sync_vapi_calls(resources: Resources, report: SyncReport) -> dict[str,
         IntegrationError: Vapi could not be read; kept as the state's error too.
     """
     try:
-        return await _CallSync(resources, report).run()
+        return await _CallSync(resources, report, changed or ChangeTally("vapi")).run()
     except IntegrationError as error:
         async with resources.unit_of_work() as uow:
             (await uow.sync_states.of(SYNC_NAME)).error = error.described()
@@ -44,11 +47,11 @@ async def sync_vapi_calls(resources: Resources, report: SyncReport) -> dict[str,
 
 
 class _CallSync:
-    def __init__(self, resources: Resources, report: SyncReport) -> None:
+    def __init__(self, resources: Resources, report: SyncReport, changed: ChangeTally) -> None:
         self._resources = resources
         self._report = report
         self._read: set[str] = set()
-        self._changed = 0
+        self._changed = changed
 
     async def run(self) -> dict[str, int]:
         async with self._resources.unit_of_work() as uow:
@@ -63,7 +66,7 @@ class _CallSync:
         async with self._resources.unit_of_work() as uow:
             state = await uow.sync_states.of(SYNC_NAME)
             state.complete_until, state.position, state.error = complete_until, {}, None
-        return {"calls": self._changed}
+            return await self._changed.counts(uow, "calls")
 
     async def _read_everything(self, position: dict[str, Any]) -> datetime:
         """From the newest call back to the first, or on from where an earlier sync stopped."""
@@ -127,12 +130,12 @@ class _CallSync:
         told = [facts for raw in page if (facts := facts_of(raw, agents)) is not None]
         async with self._resources.unit_of_work() as uow:
             changed = await uow.calls.record(told)
+            await self._changed.add(uow, calls=len(changed))
             if announced:  # the first reading would announce every call there ever was
                 announce(uow, changed)
             if position is not None:
                 (await uow.sync_states.of(SYNC_NAME)).position = position
         self._read |= {facts.external_id for facts in told}
-        self._changed += len(changed)
 
     async def _link_by_name(self) -> None:
         """An agent that was never deployed from here has the calls of the assistant of its name."""

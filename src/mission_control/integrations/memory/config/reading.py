@@ -9,7 +9,7 @@ from pydantic import JsonValue, SecretStr, ValidationError
 from pydantic_core import PydanticCustomError
 
 from mission_control.core.logging import SECRET_KEY
-from mission_control.core.settings import inherited
+from mission_control.core.settings import inherited, written_in_env_file
 from mission_control.integrations.memory.config.configuration import (
     MemoryConfiguration,
     ServerConfiguration,
@@ -32,8 +32,8 @@ LARGEST_FILE_BYTES = 1 << 20
 
 
 def variable(name: str) -> str | None:
-    """The value of an environment variable."""
-    return inherited(name).get(name)
+    """The value of an environment variable; where it is not set, what `.env` says."""
+    return inherited(name).get(name, written_in_env_file(name))
 
 
 def embedded_only() -> MemoryConfiguration:

@@ -44,7 +44,11 @@ from mission_control.integrations.memory.mapping.records import conversation, me
 
 MOST_PAGES = 2_000
 # How servers say that they have nothing with an id; the first is what our own say.
-_NOT_FOUND = re.compile(r"\bmemory_not_found\b|\bnot[ _-]found\b", re.IGNORECASE)
+_NOT_FOUND = re.compile(
+    r"\bmemory_not_found\b|\bnot[ _-]found\b|\bdoes not exist\b|\bunknown (?:memory|id|uuid)\b|"
+    r"\bno (?:such )?(?:memory|fact|item|record|node|edge|entry)\b",
+    re.IGNORECASE,
+)
 
 
 @dataclass(slots=True)
