@@ -21,7 +21,8 @@ from mission_control.core.words import AgentType, CallSource
 from mission_control.data.calls import Call, CallContent
 from mission_control.integrations.vapi_client import VAPIClient
 from mission_control_sandbox import vapi_server
-from mission_control_sandbox.vapi.webhooks import Credential, Destination
+from mission_control_sandbox.vapi.webhook_credentials import Credential
+from mission_control_sandbox.vapi.webhooks import Destination
 from tests.builders import an_agent
 
 TODAY = date(2026, 11, 20)

@@ -23,7 +23,8 @@ from mission_control_sandbox.vapi import controls, routes
 from mission_control_sandbox.vapi.assistants import Assistant, seeded_assistants
 from mission_control_sandbox.vapi.refusals import RefusalError, VapiStandInError
 from mission_control_sandbox.vapi.stand_in import StandIn, build
-from mission_control_sandbox.vapi.webhooks import Credential, Destination, Webhooks
+from mission_control_sandbox.vapi.webhook_credentials import Credential
+from mission_control_sandbox.vapi.webhooks import Destination, Webhooks
 from mission_control_sandbox.world.people import PEOPLE
 
 INVALID_KEY = (
