@@ -57,7 +57,7 @@ fmt: .venv/installed-dev ## Format the code and repair what can be repaired
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-documents: .venv/installed-dev ## Write docs/openapi.json, and what else is made from the code
+documents: .venv/installed-dev ## Write docs/openapi.json and docs/asyncapi.json from the code
 	$(BIN)/python -m tests.documents
 
 bench: .venv/installed-dev engine/.venv/installed ## Measure, and print tables

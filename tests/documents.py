@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from mission_control.api import asyncapi
 from mission_control.api.app import create_app
 from mission_control.api.document import as_text
 from tests.services import REPOSITORY
@@ -13,6 +14,7 @@ def openapi() -> str:
 
 
 DOCUMENTS: dict[Path, Callable[[], str]] = {
+    REPOSITORY / "docs" / "asyncapi.json": asyncapi.as_text,
     REPOSITORY / "docs" / "openapi.json": openapi,
 }
 

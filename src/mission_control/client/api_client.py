@@ -1,17 +1,13 @@
 """The product's own API as a typed client: what the console and the command line are made of."""
 
-import json
 import time
 from collections.abc import Callable, Generator, Mapping
 from types import TracebackType
-from typing import Any, Literal, Self, cast
-from urllib.parse import urlencode
+from typing import Any, Self, cast
 from uuid import UUID, uuid4
 
 import httpx2
 from pydantic import BaseModel, ValidationError
-from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
-from websockets.sync.client import ClientConnection, connect
 
 from mission_control.api.deployments.schemas import DeploymentPage, DeployRequest, RollbackRequest
 from mission_control.api.evaluate.schemas import EvaluationCreate, EvaluationDetail, EvaluationPage
@@ -29,9 +25,11 @@ from mission_control.client.errors import (
     ApiProblemError,
     ApiUnreachableError,
     JobNotOverError,
+    unreachable,
 )
 from mission_control.client.jobs import Jobs
 from mission_control.client.leads import Leads
+from mission_control.client.live import WatchKind, watch
 from mission_control.client.memory import Memories
 from mission_control.client.requests import ModelT, part
 from mission_control.client.sync import Syncs
@@ -43,14 +41,6 @@ CONNECT_TIMEOUT = 3.0
 KEEP_ALIVE = 4.0
 FIRST_POLL, LONGEST_POLL = 0.2, 1.0
 PATIENCE = 30.0  # how long a watch or a wait outlasts an API that restarts
-FIRST_PAUSE, LONGEST_PAUSE = 0.2, 2.0
-LARGEST_MESSAGE = 64 * 1024 * 1024
-
-# Close codes of the API's sockets after which coming back would not help.
-SOCKET_REFUSALS = {4003: 403, 4004: 404}
-
-
-WatchKind = Literal["optimize", "evaluate"]
 
 
 class ApiClient:
@@ -244,45 +234,7 @@ class ApiClient:
             agent_id: Slug of the agent.
             after: Id of an event to go on behind.
         """
-        lost_at: float | None = None
-        pause = FIRST_PAUSE
-        has_been_there = False
-        while True:
-            try:
-                with self._socket(kind, agent_id, after) as socket:
-                    for text in socket:
-                        message = cast("dict[str, Any]", json.loads(text))
-                        after = str(message["id"])
-                        lost_at, pause, has_been_there = None, FIRST_PAUSE, True
-                        yield message
-            except ConnectionClosed as closed:
-                _raise_refusal(closed)
-            except (OSError, WebSocketException, TimeoutError):
-                if not has_been_there:
-                    raise self._unreachable() from None
-            lost_at = lost_at or time.monotonic()
-            if time.monotonic() - lost_at > PATIENCE:
-                raise self._unreachable()
-            time.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE)
-
-    def _socket(self, kind: WatchKind, agent_id: str, after: str | None) -> ClientConnection:
-        query = f"?{urlencode({'after': after})}" if after else ""
-        address = f"ws{self.base_url.removeprefix('http')}/ws/{kind}/{part(agent_id)}{query}"
-        try:
-            return connect(
-                address,
-                open_timeout=CONNECT_TIMEOUT,
-                close_timeout=1,
-                max_size=LARGEST_MESSAGE,
-                compression=None,
-                proxy=None,
-            )
-        except InvalidStatus as refusal:
-            status = refusal.response.status_code
-            raise ApiProblemError(
-                status, "socket_refused", f"The API refuses to be watched (HTTP {status})."
-            ) from None
+        return watch(self.base_url, kind, agent_id, after)
 
     # ---------------------------------------------------------------- requests
 
@@ -338,7 +290,7 @@ class ApiClient:
         try:
             return self._http.send(request)
         except (httpx2.ConnectError, httpx2.ConnectTimeout):
-            raise self._unreachable() from None
+            raise unreachable(self.base_url) from None
         except httpx2.TimeoutException:
             raise ApiUnreachableError(
                 f"The API at {self.base_url} did not answer in time. Look at what it is doing with "
@@ -349,11 +301,6 @@ class ApiClient:
                 f"The API at {self.base_url} broke off before it had answered. Whether it did what "
                 "was asked is not known; look before you ask again."
             ) from None
-
-    def _unreachable(self) -> ApiUnreachableError:
-        return ApiUnreachableError(
-            f"The API does not answer at {self.base_url}: start it with `make run`."
-        )
 
 
 class _AnswerLostError(ApiUnreachableError):
@@ -389,14 +336,3 @@ def _problem(response: httpx2.Response) -> ApiProblemError:
         str(document.get("detail", f"The API answered HTTP {response.status_code}.")),
         fields,
     )
-
-
-def _raise_refusal(closed: ConnectionClosed) -> None:
-    """Raise ApiProblemError when the socket was closed for a reason that will not pass."""
-    code, reason = (closed.rcvd.code, closed.rcvd.reason) if closed.rcvd else (None, "")
-    if code in SOCKET_REFUSALS:
-        detail = {
-            4003: "The API takes no watchers from this page's origin.",
-            4004: "There is no agent with this id.",
-        }[code]
-        raise ApiProblemError(SOCKET_REFUSALS[code], reason or "socket_refused", detail) from None

@@ -50,3 +50,7 @@ class JobNotOverError(ApiError):
             f"Job {job.id} is still {job.status} after {seconds:g} s. It goes on; look again later."
         )
         self.job = job
+
+
+def unreachable(base_url: str) -> ApiUnreachableError:
+    return ApiUnreachableError(f"The API does not answer at {base_url}: start it with `make run`.")
