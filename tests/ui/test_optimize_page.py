@@ -22,6 +22,9 @@ def test_a_search_is_started_and_watched(api: ServedApi, open_page: Open) -> Non
     api.post("/api/agents", {"playbook": a_playbook()})
     console = open_page("optimize")
     assert console.info[0].value.startswith("Not optimized yet")
+    [needed] = [each.value for each in console.caption if "test split, which needs" in each.value]
+    assert "That will be reading 1 of the test split, which needs p < 0.025" in needed
+    assert "Never read: 3 of 3 questions" in needed
     console.number_input(key="optimize_calls").set_value(40)
     console.button(key="optimize_start").click().run()
 

@@ -386,6 +386,29 @@ class TestProperties:
             assert back.interval_high == pytest.approx(-forth.interval_low, abs=2e-6)
             assert back.p_value == pytest.approx(forth.p_value)
 
+    @given(two_arms(), st.integers(min_value=2, max_value=4), st.integers(1, 3))
+    def test_copies_add_no_evidence(
+        self, arms: tuple[list[ScenarioScore], list[ScenarioScore]], times: int, reading: int
+    ) -> None:
+        """Whatever is asked several times: the verdict rests on what it says once."""
+        copied = [
+            [
+                ScenarioScore(f"{each.scenario_id} {n}", each.outcomes)
+                for each in arm
+                for n in range(times)
+            ]
+            for arm in arms
+        ]
+        copies = [[f"{each.scenario_id} {n}" for n in range(times)] for each in arms[0]]
+        once = compare(*arms, reading=reading)
+        again = compare(*copied, copies=copies, reading=reading)
+        assert (again.verdict, again.scenarios) == (once.verdict, once.scenarios)
+        if once.difference is None or once.p_value is None:
+            assert (again.difference, again.p_value) == (None, None)
+        else:
+            assert again.difference == pytest.approx(once.difference, abs=1e-6)
+            assert again.p_value == pytest.approx(once.p_value, rel=1e-9)
+
     @given(two_arms(), st.randoms(use_true_random=False))
     def test_order_is_irrelevant(
         self, arms: tuple[list[ScenarioScore], list[ScenarioScore]], random: Random
