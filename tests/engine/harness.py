@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -161,14 +162,44 @@ def expect(kind: type[Message], message: object) -> Message:
 # ------------------------------------------------------------------ models
 
 
+USAGE = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
+
+
+@dataclass(frozen=True)
+class Odd:
+    """An answer that is no plain completion. `body` replaces all of it; `message` adds to it."""
+
+    content: object = ""
+    finish: str = "stop"
+    usage: object = field(default_factory=lambda: dict(USAGE))
+    message: dict[str, object] = field(default_factory=dict[str, object])
+    choices: list[object] | None = None
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict[str, str])
+    body: bytes | None = None
+
+    def payload(self) -> bytes:
+        if self.body is not None:
+            return self.body
+        message = {"role": "assistant", "content": self.content, **self.message}
+        choice = {"index": 0, "finish_reason": self.finish, "message": message}
+        content: dict[str, Any] = {"id": "x", "object": "chat.completion", "model": "m"}
+        content |= {"created": 0, "choices": [choice] if self.choices is None else self.choices}
+        if self.usage != "absent":
+            content["usage"] = self.usage
+        if self.status != 200:
+            content = {"error": {"message": f"No: {SECRET}", "type": "x", "code": "x"}}
+        return json.dumps(content).encode()
+
+
 class ScriptedModel:
     """A language model over HTTP whose every answer is written in the test.
 
-    `script` gets the request's text and its model name; it returns the completion, or an HTTP
-    status for a refusal. `calls` counts requests, `answered` those with a completion.
+    `script` gets the request's text and its model name; it returns the completion, an HTTP
+    status for a refusal, or an `Odd` answer. `calls` counts requests, `answered` those with a completion.
     """
 
-    def __init__(self, script: Callable[[str, str], str | int], seconds: float = 0.0) -> None:
+    def __init__(self, script: Callable[[str, str], str | int | Odd], seconds: float = 0.0) -> None:
         self.calls: list[str] = []
         self.answered = 0
         self.most_at_once = 0
@@ -190,22 +221,17 @@ class ScriptedModel:
                 said = script(text, body["model"])
                 with model._lock:
                     model._at_once -= 1
-                    model.answered += isinstance(said, str)
+                    model.answered += not isinstance(said, int)
                 self._answer(said)
 
-            def _answer(self, said: str | int) -> None:
-                status = 200 if isinstance(said, str) else said
-                usage = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
-                choice = {"index": 0, "finish_reason": "stop"}
-                choice["message"] = {"role": "assistant", "content": said}
-                content: dict[str, Any] = {"id": "x", "object": "chat.completion", "model": "m"}
-                content |= {"created": 0, "choices": [choice], "usage": usage}
-                if status != 200:
-                    content = {"error": {"message": f"No: {SECRET}", "type": "x", "code": "x"}}
-                payload = json.dumps(content).encode()
+            def _answer(self, said: str | int | Odd) -> None:
+                odd = Odd(said) if isinstance(said, str) else said
+                odd = Odd(status=odd) if isinstance(odd, int) else odd
+                payload = odd.payload()
                 try:
-                    self.send_response(status)
-                    self.send_header("content-type", "application/json")
+                    self.send_response(odd.status)
+                    for name, value in ({"content-type": "application/json"} | odd.headers).items():
+                        self.send_header(name, value)
                     self.send_header("content-length", str(len(payload)))
                     self.end_headers()
                     self.wfile.write(payload)

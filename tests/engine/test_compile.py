@@ -205,6 +205,7 @@ def test_the_composed_prompt_is_the_one_superoptix_would_write(
         assert set(ours[name].outputs) | {"reasoning"} == set(outputs) | {"reasoning"}
 
 
+@pytest.mark.timeout(600)  # 196 playbooks
 def test_every_shipped_playbook_compiles_or_is_refused_with_a_reason(host: Engine) -> None:
     names = expect(MarketplaceListed, host.ask(Marketplace)).names
     assert len(names) > 150

@@ -193,7 +193,7 @@ def test_the_judge_is_not_told_what_is_the_operators_to_know(host: Engine) -> No
         (429, "rate_limit"),
         (503, "server"),
         (400, "request"),
-        ("gibberish", "format"),
+        ("[[ ## gibberish ## ]]", "format"),
     ],
 )
 def test_failures_have_their_kind(host: Engine, said: str | int, kind: str) -> None:

@@ -1,10 +1,8 @@
 """When a candidate is called better, worse, neither, or undecided, and what the operator is told."""
 
 import json
-import time
 from random import Random
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,6 +15,7 @@ from mission_control.core.comparison import (
     ScenariosDifferError,
     ScenarioUnknownError,
     compare,
+    with_cut_replies,
 )
 
 Outcomes = tuple[float | None, ...]
@@ -437,16 +436,18 @@ class TestProperties:
         assert Comparison.model_validate_json(text) == result
 
 
-@pytest.mark.parametrize("graded", [False, True])
-def test_two_hundred_scenarios_take_less_than_fifty_milliseconds(graded: bool) -> None:
-    rng = np.random.default_rng(0)
-    draws = rng.random((2, 200, 5))
-    arms = [
-        arm(*[tuple(each if graded else np.rint(each)) for each in one.tolist()]) for one in draws
-    ]
-    seconds: list[float] = []
-    for _ in range(5):
-        started = time.perf_counter()
-        compare(*arms)
-        seconds.append(time.perf_counter() - started)
-    assert min(seconds) < 0.050
+class TestCutReplies:
+    COMPARED = Comparison(verdict="better", sentence="Better.", scenarios=8)
+
+    def test_nothing_is_said_where_nothing_was_cut(self) -> None:
+        assert with_cut_replies(self.COMPARED, baseline=0, candidate=0, of=24) is self.COMPARED
+
+    def test_a_difference_between_the_arms_is_said_first(self) -> None:
+        told = with_cut_replies(self.COMPARED, baseline=0, candidate=24, of=24)
+        assert told.sentence.startswith("The token limit cut 24 of 24 replies of the candidate")
+        assert told.sentence.endswith("Better.")
+        assert (told.baseline_truncated, told.candidate_truncated) == (0, 24)
+
+    def test_what_both_have_is_said_after_the_verdict(self) -> None:
+        told = with_cut_replies(self.COMPARED, baseline=2, candidate=2, of=24)
+        assert told.sentence.startswith("Better. The token limit cut 2 of 24")

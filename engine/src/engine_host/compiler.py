@@ -14,6 +14,7 @@ import dspy
 import yaml
 
 from engine_host import audit, environment, fields, prompt, vendor
+from engine_host.adapters import reading_bare_answers
 from engine_host.errors import EngineFailure, cleaned
 from engine_host.fields import Field, mapping, sequence
 from engine_host.journal import json_text
@@ -70,7 +71,7 @@ class Prepared:
 
     def adapter(self) -> dspy.Adapter:
         """The adapter that SuperOptiX's own runner would choose for this playbook."""
-        return vendor.adapter(self.spec)
+        return reading_bare_answers(vendor.adapter(self.spec))
 
     def arguments(self, given: dict[str, str]) -> dict[str, str]:
         """The inputs of one run under the program's names; refuses missing and unknown ones."""

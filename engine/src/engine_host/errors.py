@@ -16,6 +16,7 @@ _BY_CLASS_NAME: tuple[tuple[str, ErrorKind], ...] = (
     ("Timeout", "timeout"),
     ("LMTransport", "transport"),
     ("LMServer", "server"),
+    ("LMProvider", "server"),
     ("LMInvalidRequest", "request"),
     ("LMUnsupported", "request"),
     ("ContextWindow", "request"),
@@ -61,6 +62,17 @@ class Halt(BaseException):
                 "budget", "The budget was spent before anything could be measured."
             )
         return EngineFailure("internal", f"The work ended early: {self.why}.")
+
+
+def as_truncated(failure: EngineFailure) -> EngineFailure:
+    """Why an answer that was cut could not be read."""
+    if failure.kind != "format":
+        return failure
+    return EngineFailure(
+        "truncated",
+        "The answer was cut by the token limit, and what is there cannot be read. "
+        "Raise max_tokens, or ask for shorter replies.",
+    )
 
 
 def kind_of(error: BaseException) -> ErrorKind:

@@ -12,7 +12,7 @@ import dspy
 from engine_host import compiler
 from engine_host.checks import Scorer, Verdict
 from engine_host.compiler import Prepared
-from engine_host.errors import EngineFailure, Halt, cleaned
+from engine_host.errors import EngineFailure, Halt, as_truncated, cleaned
 from engine_host.execute import execute
 from engine_host.fields import field_name
 from engine_host.journal import Journal
@@ -44,6 +44,8 @@ class Outcome:
     usage: Usage
     error_kind: ErrorKind | None = None
     error_detail: str | None = None
+    truncated: bool = False
+    thinking: str | None = None
 
     def message(self, request_id: str) -> ScenarioFinished:
         verdict = self.verdict
@@ -60,6 +62,8 @@ class Outcome:
             usage=self.usage,
             error_kind=self.error_kind,
             error_detail=self.error_detail,
+            truncated=self.truncated,
+            thinking=self.thinking,
         )
 
 
@@ -122,9 +126,10 @@ class Bench:
             output = execute(self.prepared, program, self.lm, scenario.input)
             latency = time.perf_counter() - started
             self._require_expected(scenario, output)
-            verdict = self.scorer.score(scenario, output)
+            verdict = self.scorer.score(scenario, output, is_cut=bucket.is_cut)
         except EngineFailure as failure:
             latency = time.perf_counter() - started
+            failure = as_truncated(failure) if bucket.is_cut and not output else failure
             kind, detail = failure.kind, cleaned(failure.detail, self.secrets)
         except Halt as halt:
             if halt.why != "budget_usd":
@@ -136,10 +141,12 @@ class Bench:
             repetition,
             output,
             verdict,
-            round(latency * 1000, 1),
+            round((latency - bucket.waited_seconds) * 1000, 1),
             bucket.usage,
             kind,
             detail,
+            bucket.is_cut or kind == "truncated",
+            "\n".join(bucket.thinking) or None,
         )
 
     def _require_expected(self, scenario: Scenario, output: dict[str, str]) -> None:

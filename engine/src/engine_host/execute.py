@@ -7,12 +7,14 @@ import dspy
 from engine_host import compiler
 from engine_host.checks import output_of
 from engine_host.compiler import Prepared
-from engine_host.errors import EngineFailure, kind_of
+from engine_host.errors import EngineFailure, as_truncated, kind_of
 from engine_host.journal import Journal
-from engine_host.meter import Limits, Meter
+from engine_host.meter import USED, Bucket, Limits, Meter
 from engine_host.models import MeteredLM
 from engine_host.wire import Reply
 from mission_control_protocol import Ran, Run
+
+_PATIENCE_SECONDS = 30.0  # somebody is waiting
 
 
 def execute(
@@ -33,17 +35,27 @@ def execute(
 
 
 def answer(request: Run, reply: Reply) -> None:
-    meter = Meter(Journal(), Limits(reply.cancelled.is_set))
+    meter = Meter(Journal(), Limits(reply.cancelled.is_set, patience=_PATIENCE_SECONDS))
     reply.usage = meter.total
     prepared = compiler.prepare(request.program)
+    bucket = Bucket()
+    USED.set(bucket)
     started = time.perf_counter()
     lm = MeteredLM(request.model, "task", meter)
-    output = execute(prepared, prepared.build(), lm, request.inputs)
+    try:
+        output = execute(prepared, prepared.build(), lm, request.inputs)
+    except EngineFailure as failure:
+        raise (as_truncated(failure) if bucket.is_cut else failure) from failure
+    finally:
+        USED.set(None)
+    latency = time.perf_counter() - started - bucket.waited_seconds
     reply.finish(
         Ran(
             id=request.id,
             output=output,
-            latency_ms=round((time.perf_counter() - started) * 1000, 1),
+            latency_ms=round(latency * 1000, 1),
             usage=meter.total(),
+            truncated=bucket.is_cut,
+            thinking="\n".join(bucket.thinking) or None,
         )
     )

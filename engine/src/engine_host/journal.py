@@ -4,14 +4,18 @@ import contextlib
 import json
 import os
 import threading
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar, cast
 from weakref import WeakValueDictionary, finalize
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from engine_host.answers import Ending
 from engine_host.errors import EngineFailure, Halt
 from mission_control_protocol import Usage
+
+Number = TypeVar("Number", int, float)
 
 
 class Call(BaseModel):
@@ -24,9 +28,11 @@ class Call(BaseModel):
     role: str
     characters: int  # of the prompt
     outputs: list[Any]
-    input_tokens: int
-    output_tokens: int
+    input_tokens: int | None  # None: the server did not say
+    output_tokens: int | None
     cost_usd: float | None  # None: unpriced
+    ending: Ending = "whole"
+    thinking: str | None = None
 
     def usage(self) -> Usage:
         return Usage(
@@ -38,14 +44,19 @@ class Call(BaseModel):
 
 
 def added(first: Usage, second: Usage) -> Usage:
-    """The sum; unpriced as soon as one part with calls in it is unpriced."""
-    costs = [usage.cost_usd for usage in (first, second) if usage.calls]
+    """The sum; what one part with calls in it does not know, the sum does not know."""
+    parts = [usage for usage in (first, second) if usage.calls]
     return Usage(
         calls=first.calls + second.calls,
-        input_tokens=first.input_tokens + second.input_tokens,
-        output_tokens=first.output_tokens + second.output_tokens,
-        cost_usd=None if None in costs else sum(cost for cost in costs if cost is not None),
+        input_tokens=_sum([part.input_tokens for part in parts]),
+        output_tokens=_sum([part.output_tokens for part in parts]),
+        cost_usd=_sum([part.cost_usd for part in parts]),
     )
+
+
+def _sum(values: Sequence[Number | None]) -> Number | None:
+    known = [value for value in values if value is not None]
+    return cast("Number", sum(known)) if len(known) == len(values) else None
 
 
 class Journal:

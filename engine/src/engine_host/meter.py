@@ -17,6 +17,12 @@ _FAILURES_WITHOUT_SUCCESS = 6
 _REFLECTIONS_IN_A_ROW = 3
 _TOO_MANY = 0.2
 _ENOUGH_CALLS = 10
+_ENOUGH_FAILURES = 3
+
+UNKNOWN_COST = (
+    "The model's server does not say how many tokens a call used, so a limit in USD cannot be kept. "
+    "Limit the run by calls or minutes."
+)
 
 USED: ContextVar["Bucket | None"] = ContextVar("USED", default=None)
 
@@ -26,6 +32,9 @@ class Bucket:
     """What one scenario used; set in `USED` for the thread that runs it."""
 
     usage: Usage = field(default_factory=lambda: Usage(cost_usd=0.0))
+    waited_seconds: float = 0.0  # for a server that said when to come back
+    is_cut: bool = False  # the agent's last answer
+    thinking: list[str] = field(default_factory=list[str])
 
 
 @dataclass
@@ -36,6 +45,7 @@ class Limits:
     usd: float | None = None
     reserve_calls: int = 0
     deadline: float | None = None  # time.monotonic()
+    patience: float = 600.0  # seconds without any success that a rate limit may last
     strict: bool = False  # a search: failed calls would become scores of zero, so they end it
 
 
@@ -53,6 +63,8 @@ class Meter:
         self._reflections_failed = 0
         self._closed = False
         self.last_failure = ""
+        self.cut_replies = 0
+        self.failed_task_calls = 0
 
     # ------------------------------------------------------------------ before a call
 
@@ -84,6 +96,13 @@ class Meter:
         if self.limits.deadline is not None and time.monotonic() > self.limits.deadline:
             raise Halt("budget_minutes")
 
+    def sleep(self, seconds: float) -> None:
+        """Wait before another try; ends early, with `Halt`, when the request must end."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            self.check()
+            time.sleep(min(left, 0.2))
+
     @contextmanager
     def flight(self, role: str, characters: int) -> Generator[None]:
         """Hold money back for one call while it is under way."""
@@ -109,6 +128,8 @@ class Meter:
     def _may_start(self, role: str, characters: int) -> bool:
         if self.limits.usd is None:
             return True
+        if self.journal.total().cost_usd is None:
+            raise Halt("config", UNKNOWN_COST)
         if self.journal.dearest(role) is None and self._in_flight.get(role):
             return False  # what a call of this role costs is not known yet: one until it is
         pending = sum(sum(calls) for calls in self._in_flight.values())
@@ -140,6 +161,7 @@ class Meter:
         self.journal.add(call)
         with self._changed:
             self._succeeded += 1
+            self.cut_replies += call.role == "task" and call.ending == "cut"
             if call.role == "reflection":
                 self._reflections_failed = 0
             self._changed.notify_all()
@@ -152,6 +174,7 @@ class Meter:
             self._failures.append(kind)
             self.last_failure = cleaned(error)
             self._reflections_failed += role == "reflection"
+            self.failed_task_calls += role == "task"
         if self.limits.strict:
             self._halt_if_hopeless(kind)
 
@@ -162,7 +185,8 @@ class Meter:
             raise Halt("reflection", detail)
         if not self._succeeded and failures >= _FAILURES_WITHOUT_SUCCESS:
             raise Halt(kind, f"No model call succeeded: {self.last_failure}")
-        if self._succeeded and calls >= _ENOUGH_CALLS and failures > _TOO_MANY * calls:
+        enough = calls >= _ENOUGH_CALLS or failures >= _ENOUGH_FAILURES
+        if self._succeeded and enough and failures > _TOO_MANY * calls:
             detail = f"{failures} of {calls} model calls failed, so scores would be noise: {self.last_failure}"
             raise Halt("unreliable", detail)
 
@@ -172,5 +196,9 @@ class Meter:
     @staticmethod
     def _use(call: Call) -> None:
         bucket = USED.get()
-        if bucket is not None:
-            bucket.usage = added(bucket.usage, call.usage())
+        if bucket is None:
+            return
+        bucket.usage = added(bucket.usage, call.usage())
+        if call.role == "task":
+            bucket.is_cut = call.ending == "cut"
+            bucket.thinking += [call.thinking] if call.thinking else []

@@ -1,6 +1,7 @@
 """Language models that are metered, journaled and never cached by anybody else."""
 
 import hashlib
+import random
 import re
 from collections.abc import Iterator
 from contextvars import ContextVar
@@ -9,17 +10,24 @@ from typing import Any, Literal, cast
 import dspy
 from pydantic import BaseModel
 
+from engine_host import answers
+from engine_host.answers import Answer
 from engine_host.errors import EngineFailure, cleaned, kind_of
+from engine_host.gate import Gate
 from engine_host.journal import Call, json_text
-from engine_host.meter import Meter
+from engine_host.meter import UNKNOWN_COST, USED, Meter
 from mission_control_protocol import Model
 
 Role = Literal["task", "reflection", "judge", "preflight"]
 
+LAST_IS_CUT: ContextVar[bool] = ContextVar("LAST_IS_CUT", default=False)  # the agent's last answer
 _ENTRY: ContextVar[dict[str, Any] | None] = ContextVar("_ENTRY", default=None)
 _REASONING = re.compile(r"(^|/)(o[1345](-|$)|gpt-5(?!.*-chat))")
 _REASONING_TOKENS = 16_000
 _OPENAI_SHAPED = {"openai", "anthropic", "hosted_vllm", "lm_studio", "openrouter", "groq"}
+# What another try may mend.
+_PASSING = {"rate_limit", "timeout", "transport", "server"}
+_CUT_PROPOSAL = "A proposal of the reflection model was cut by its token limit, and is not used."
 _NOT_IN_KEY = {"api_key", "api_base", "base_url", "timeout", "engine"}
 
 
@@ -30,28 +38,86 @@ class MeteredLM(dspy.LM):
         self._role: Role = role
         self._meter = meter
         self._price = model.price
+        self._retries = model.retries
+        self._max_tokens = model.max_tokens
+        self._gate = Gate.of(model.name, model.base_url)
         try:
-            super().__init__(
-                model=model.name, cache=False, num_retries=model.retries, **_connection(model)
-            )
+            super().__init__(model=model.name, cache=False, num_retries=0, **_connection(model))
         except Exception as error:
             raise EngineFailure(kind_of(error), cleaned(error)) from error
 
     def __call__(self, prompt: Any = None, *, messages: Any = None, **kwargs: Any) -> list[Any]:
         key, characters = self._identify(prompt, messages, kwargs)
         repeatable = kwargs.get("temperature", self.kwargs.get("temperature")) == 0
-        number, known = self._meter.recall(key, repeatable=repeatable)
-        if known is not None:
-            return list(known.outputs)
-        with self._meter.flight(self._role, characters):
-            _ENTRY.set(None)
+        number, call = self._meter.recall(key, repeatable=repeatable)
+        if call is None:
+            with self._meter.flight(self._role, characters):
+                try:
+                    answer = self._answer(prompt, messages, kwargs)
+                except Exception as error:
+                    self._meter.failed(self._role, error)
+                    raise
+                call = self._call(key, number, characters, answer)
+                self._meter.paid(call)
+        if self._role == "task":
+            LAST_IS_CUT.set(call.ending == "cut")
+        self._refuse_unusable(call)
+        return list(call.outputs)
+
+    def _answer(self, prompt: Any, messages: Any, kwargs: dict[str, Any]) -> Answer:
+        """Ask until there is an answer: as often as allowed, or as long as the server says when."""
+        failures = 0
+        while True:
             try:
-                outputs = cast("list[Any]", super().__call__(prompt, messages=messages, **kwargs))
+                return self._asked(prompt, messages, kwargs)
             except Exception as error:
-                self._meter.failed(self._role, error)
-                raise
-            self._meter.paid(self._call(key, number, characters, outputs))
-        return outputs
+                kind, told = kind_of(error), getattr(error, "retry_after", None)
+                if kind not in _PASSING:
+                    raise
+                failures += 0 if told is not None else 1
+                hopeless = self._gate.seconds_refused() > self._meter.limits.patience
+                if failures > self._retries or (told is not None and hopeless):
+                    raise
+                if told is not None:
+                    self._gate.refused(told)
+                else:
+                    self._meter.sleep(2 ** (failures - 1) * random.uniform(0.5, 1))  # noqa: S311
+
+    def _asked(self, prompt: Any, messages: Any, kwargs: dict[str, Any]) -> Answer:
+        waited = self._gate.enter(self._meter.check)
+        bucket = USED.get()
+        if bucket is not None:
+            bucket.waited_seconds += waited
+        try:
+            _ENTRY.set(None)
+            outputs = cast("list[Any]", super().__call__(prompt, messages=messages, **kwargs))
+            answer = answers.read(outputs, (_ENTRY.get() or {}).get("response"))
+        finally:
+            self._gate.leave()
+        self._gate.succeeded()
+        return answer
+
+    def _refuse_unusable(self, call: Call) -> None:
+        """What was paid and is booked, and yet is no answer."""
+        said = any(answers.text_of(output) for output in call.outputs)
+        ending = "cut" if self._is_open(call) else call.ending
+        if self._role == "preflight" or (ending == "whole" and (said or not call.thinking)):
+            return
+        if call.ending == "filtered":
+            raise EngineFailure(
+                "filtered", "The model's provider withheld the answer (content_filter)."
+            )
+        if call.ending == "refused":
+            raise EngineFailure("refused", "The model refused to answer.")
+        if not said:
+            raise EngineFailure(
+                "truncated",
+                f"The model used its whole limit of {self._max_tokens} tokens before it said "
+                "anything. Raise the limit (max_tokens), or choose a model that thinks less.",
+            )
+        if self._role == "reflection":
+            self._meter.last_failure = _CUT_PROPOSAL
+            raise EngineFailure("truncated", _CUT_PROPOSAL)
 
     def _identify(self, prompt: Any, messages: Any, kwargs: dict[str, Any]) -> tuple[str, int]:
         content = json_text(messages if messages is not None else prompt)
@@ -62,25 +128,36 @@ class MeteredLM(dspy.LM):
         identity = json_text([self._role, self.model, content, settings])
         return hashlib.sha256(identity.encode()).hexdigest(), len(content)
 
-    def _call(self, key: str, number: int, characters: int, outputs: list[Any]) -> Call:
+    def _is_open(self, call: Call) -> bool:
+        """A proposal as JSON without its end. DSPy would repair it, and half a prompt be adopted."""
+        texts = [answers.text_of(output).strip() for output in call.outputs]
+        return self._role == "reflection" and any(
+            text.startswith("{") and not text.endswith("}") for text in texts
+        )
+
+    def _call(self, key: str, number: int, characters: int, answer: Answer) -> Call:
         entry = _ENTRY.get() or {}
-        usage = cast("dict[str, Any]", entry.get("usage") or {})
-        inputs = int(usage.get("prompt_tokens") or 0)
-        generated = int(usage.get("completion_tokens") or 0)
-        cost = cast("float | None", entry.get("cost"))
-        if self._price is not None:
-            price = self._price
-            cost = (inputs * price.input_per_million + generated * price.output_per_million) / 1e6
+        inputs, generated = tokens(cast("dict[str, Any]", entry.get("usage") or {}))
         return Call(
             key=key,
             number=number,
             role=self._role,
             characters=characters,
-            outputs=outputs,
+            outputs=list(answer.outputs),
             input_tokens=inputs,
             output_tokens=generated,
-            cost_usd=cost,
+            cost_usd=self._cost(inputs, generated, entry.get("cost")),
+            ending=answer.ending,
+            thinking=answer.thinking,
         )
+
+    def _cost(self, inputs: int | None, generated: int | None, said: Any) -> float | None:
+        if inputs is None or generated is None:
+            return None
+        if self._price is None:
+            return cast("float | None", said)
+        price = self._price
+        return (inputs * price.input_per_million + generated * price.output_per_million) / 1e6
 
     def update_history(self, entry: dict[str, Any]) -> None:
         """Take the usage of this call; DSPy's own history would keep every prompt of a long run."""
@@ -88,6 +165,21 @@ class MeteredLM(dspy.LM):
 
     def __deepcopy__(self, _memo: dict[int, Any]) -> "MeteredLM":
         return cast("MeteredLM", self.copy())  # programs are copied a lot; the meter stays one
+
+
+def tokens(usage: dict[str, Any]) -> tuple[int | None, int | None]:
+    """Input and output tokens. None: the server did not say, and no answer is free.
+
+    What a total holds beyond its parts was thought, and is paid like output.
+    """
+    inputs, generated, total = (
+        usage.get(name) or None for name in ("prompt_tokens", "completion_tokens", "total_tokens")
+    )
+    if inputs is not None and total is not None and total > inputs:
+        generated = max(generated or 0, total - inputs)
+    if inputs is None and generated is not None and total is not None and total > generated:
+        inputs = total - generated
+    return (None, None) if inputs is None or generated is None else (int(inputs), int(generated))
 
 
 def _plain(value: Any) -> Any:
@@ -149,7 +241,9 @@ def preflight(model: Model, meter: Meter, *, name: str, must_be_priced: bool) ->
         raise EngineFailure(
             "config",
             f"The {name} {model.name} has no known price, so a limit in USD cannot be kept. "
-            "Enter its price, or limit the run by calls or minutes.",
+            "Enter its price, or limit the run by calls or minutes."
+            if meter.total().input_tokens is not None
+            else UNKNOWN_COST,
         )
 
 

@@ -80,6 +80,8 @@ class ScenarioFinished(Message):
     usage: Usage
     error_kind: ErrorKind | None = None
     error_detail: str | None = None
+    truncated: bool = False  # the token limit cut the reply
+    thinking: str | None = None  # what the model said to itself; judged and shown nowhere as reply
 
 
 class Evaluated(Message):
@@ -95,6 +97,8 @@ class Ran(Message):
     output: dict[str, str]
     latency_ms: float
     usage: Usage
+    truncated: bool = False
+    thinking: str | None = None
 
 
 class Log(Message):
@@ -129,6 +133,8 @@ class TrialFinished(Message):
     demonstrations: list[Demonstration]
     metric_calls: int
     usage: Usage
+    truncated: int = 0  # replies that the token limit cut since the trial before
+    unmeasured: int = 0  # model calls that failed for good since the trial before
 
 
 class Optimized(Message):

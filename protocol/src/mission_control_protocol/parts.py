@@ -13,6 +13,9 @@ ErrorKind = Literal[
     "billing",
     "format",  # the model answers, but not in a form that can be read
     "config",  # model, optimizer or budget settings that cannot work
+    "truncated",  # the model's answer was cut by its token limit, and nothing of it can be read
+    "filtered",  # the model's provider withheld the answer
+    "refused",  # the model refused to answer
     "request",  # the model's server refused the request
     "playbook",  # the playbook cannot be compiled, or asks for what is not allowed
     "reflection",  # the reflection model failed three times in a row
@@ -22,7 +25,8 @@ ErrorKind = Literal[
     "crashed",  # the engine process died
     "internal",
 ]
-CheckKind = Literal["contains", "excludes", "exact", "regex", "judge", "superoptix"]
+# `whole_reply` is never declared: it is what a reply fails that was cut by the token limit.
+CheckKind = Literal["contains", "excludes", "exact", "regex", "judge", "superoptix", "whole_reply"]
 OptimizerName = Literal["GEPA", "MIPROv2", "BootstrapFewShot", "SIMBA"]
 Level = Literal["light", "medium", "heavy"]
 StopReason = Literal[
@@ -97,10 +101,12 @@ class Program(Message):
 
 
 class Usage(Message):
+    """What calls used. None: at least one of them did not say, or is unpriced."""
+
     calls: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cost_usd: float | None = None  # None: at least one call was unpriced
+    input_tokens: int | None = 0
+    output_tokens: int | None = 0
+    cost_usd: float | None = None
 
 
 class CheckResult(Message):

@@ -85,6 +85,7 @@ class Optimize(Message):
     directory: str  # journal and optimizer state: the same directory resumes the same search
     # Task-model calls to hold back from `budget.usd` for the comparison that follows the search.
     reserve_calls: int = Field(default=0, ge=0)
+    longest_prompt: int = Field(default=20_000, ge=1)  # characters; a longer one is never proposed
 
 
 class Cancel(Message):

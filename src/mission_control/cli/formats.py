@@ -47,8 +47,8 @@ def milliseconds(value: float | None) -> str:
     return NOT_MEASURED if value is None else f"{value:,.0f} ms"
 
 
-def count(number: int) -> str:
-    return f"{number:,}".replace(",", " ")
+def count(number: int | None) -> str:
+    return NOT_MEASURED if number is None else f"{number:,}".replace(",", " ")
 
 
 def number_or_none(value: int | None) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from mission_control.cli.options import AgentId, ApiUrl, AsJson, Model, Wait, Watch
-from mission_control_protocol import Level, OptimizerName
+from mission_control.core.words import Level, OptimizerName
 
 
 def optimize(

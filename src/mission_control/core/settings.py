@@ -113,6 +113,9 @@ class Settings(BaseSettings):
     mc_model: str | None = Field(default=None, pattern=r"^[\w./:@+-]{1,120}$")
     mc_reflection_model: str | None = Field(default=None, pattern=r"^[\w./:@+-]{1,120}$")
     mc_judge_model: str | None = Field(default=None, pattern=r"^[\w./:@+-]{1,120}$")
+    mc_judge_temperature: float = Field(default=0.0, ge=0, le=2)
+    mc_judge_max_tokens: int = Field(default=2_000, ge=1, le=1_000_000)
+    mc_longest_prompt: int = Field(default=20_000, ge=1, le=1_000_000)  # characters
     mc_embedding_model: str | None = Field(default=None, pattern=r"^[\w./:@+-]{1,120}$")
     mc_search_weights: SearchWeights = Field(default_factory=SearchWeights)
     mc_search_k: float = Field(default=1, ge=0, le=1000)

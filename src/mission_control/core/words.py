@@ -1,6 +1,11 @@
 """The words that every layer shares: what kinds and states there are of each thing we keep."""
 
 from enum import StrEnum
+from typing import Literal
+
+# As the engine's protocol has them, which would cost the command line an import of pydantic.
+OptimizerName = Literal["GEPA", "MIPROv2", "BootstrapFewShot", "SIMBA"]
+Level = Literal["light", "medium", "heavy"]
 
 
 class AgentType(StrEnum):

@@ -47,8 +47,8 @@ class Evaluation(Record):
     superoptix_score: Mapped[float | None] = mapped_column(default=None)
     latency_p50_ms: Mapped[float | None] = mapped_column(default=None)
     latency_p95_ms: Mapped[float | None] = mapped_column(default=None)
-    input_tokens: Mapped[int] = mapped_column(default=0)
-    output_tokens: Mapped[int] = mapped_column(default=0)
+    input_tokens: Mapped[int | None] = mapped_column(default=0)  # None: the server did not say
+    output_tokens: Mapped[int | None] = mapped_column(default=0)
     cost_usd: Mapped[Decimal | None] = mapped_column(default=None)  # None: unpriced or not finished
     error: Mapped[dict[str, Any] | None] = mapped_column(default=None)
     started_at: Mapped[datetime | None] = mapped_column(default=None)
@@ -70,11 +70,13 @@ class ScenarioResult(Record):
     checks: Mapped[list[dict[str, Any]]]
     output: Mapped[dict[str, Any]]
     latency_ms: Mapped[float]
-    input_tokens: Mapped[int] = mapped_column(default=0)
-    output_tokens: Mapped[int] = mapped_column(default=0)
+    input_tokens: Mapped[int | None] = mapped_column(default=0)  # None: the server did not say
+    output_tokens: Mapped[int | None] = mapped_column(default=0)
     cost_usd: Mapped[Decimal | None] = mapped_column(default=None)
     error_kind: Mapped[str | None] = mapped_column(String(32), default=None)
     error_detail: Mapped[str | None] = mapped_column(Text, default=None)
+    truncated: Mapped[bool] = mapped_column(default=False)  # the token limit cut the reply
+    thinking: Mapped[str | None] = mapped_column(Text, default=None)
 
 
 class EvaluationRepository:

@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, String, select
+from sqlalchemy import ForeignKey, Index, String, Text, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -28,10 +28,12 @@ class Execution(Record):
     input: Mapped[dict[str, Any]]
     output: Mapped[dict[str, Any] | None] = mapped_column(default=None)
     latency_ms: Mapped[float | None] = mapped_column(default=None)
-    input_tokens: Mapped[int] = mapped_column(default=0)
-    output_tokens: Mapped[int] = mapped_column(default=0)
+    input_tokens: Mapped[int | None] = mapped_column(default=0)  # None: the server did not say
+    output_tokens: Mapped[int | None] = mapped_column(default=0)
     cost_usd: Mapped[Decimal | None] = mapped_column(default=None)
     error: Mapped[dict[str, Any] | None] = mapped_column(default=None)
+    truncated: Mapped[bool] = mapped_column(default=False)  # the token limit cut the reply
+    thinking: Mapped[str | None] = mapped_column(Text, default=None)
     # What of the memory was in its prompt, to the letter; null: the agent has no context.
     memories: Mapped[dict[str, Any] | None] = mapped_column(default=None)
 

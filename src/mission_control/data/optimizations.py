@@ -52,8 +52,8 @@ class Optimization(Record):
     best_validation_score: Mapped[float | None] = mapped_column(default=None)
     metric_calls: Mapped[int] = mapped_column(default=0)
     metric_calls_budget: Mapped[int | None] = mapped_column(default=None)
-    input_tokens: Mapped[int] = mapped_column(default=0)
-    output_tokens: Mapped[int] = mapped_column(default=0)
+    input_tokens: Mapped[int | None] = mapped_column(default=0)  # None: the server did not say
+    output_tokens: Mapped[int | None] = mapped_column(default=0)
     cost_usd: Mapped[Decimal | None] = mapped_column(default=None)
     comparison: Mapped[dict[str, Any] | None] = mapped_column(default=None)
     verdict: Mapped[Verdict | None] = mapped_column(default=None)

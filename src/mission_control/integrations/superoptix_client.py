@@ -208,6 +208,7 @@ class SuperOptiXClient:
         seed: int = 0,
         directory: Path,
         reserve_calls: int = 0,
+        longest_prompt: int = 20_000,
         concurrency: int = 16,
     ) -> AsyncGenerator[Log | Progressed | TrialFinished | Optimized]:
         """The search as it goes on, then its best program.
@@ -230,6 +231,7 @@ class SuperOptiXClient:
             concurrency=concurrency,
             directory=_made(directory) or "",
             reserve_calls=reserve_calls,
+            longest_prompt=longest_prompt,
         )
         kept = Kept("No trial was made.", "The trials that had finished are kept.")
         engine = self._new_engine("optimize")

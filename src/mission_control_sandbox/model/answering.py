@@ -10,7 +10,8 @@ from mission_control_sandbox.model.knowledge import read_instruction
 from mission_control_sandbox.model.request import OutputField, Request, read_request
 from mission_control_sandbox.model.writing import WRITERS
 
-NONSENSE = "I would rather talk about the weather."
+# It begins a field that nobody asked for, so it cannot be taken for a bare answer.
+NONSENSE = "[[ ## weather ## ]]\nI would rather talk about the weather."
 _EMPTY: dict[str, object] = {"int": 0, "float": 0.0, "list": [], "dict": {}}
 _REASONING = frozenset(
     {"reasoning", "rationale", "thought", "thoughts", "discussion", "explanation"}
@@ -41,7 +42,7 @@ def _values(request: Request) -> dict[str, object]:
 def _value(request: Request, field: OutputField) -> object:
     kind = field.type.partition("[")[0]
     if judging.is_asked(request.inputs):
-        return _judged(request, kind)
+        return _judged(request, field.name, kind)
     if kind in _EMPTY:
         return _EMPTY[kind]
     if kind == "bool":
@@ -53,8 +54,10 @@ def _value(request: Request, field: OutputField) -> object:
     return _speak(request, field.name)
 
 
-def _judged(request: Request, kind: str) -> object:
+def _judged(request: Request, name: str, kind: str) -> object:
     verdict, reason = judging.judge(request.inputs)
+    if name == "verdict":
+        return verdict
     share = judging.overlap(request.inputs)
     return {"bool": verdict, "float": round(share, 2), "int": round(share * 10)}.get(kind, reason)
 

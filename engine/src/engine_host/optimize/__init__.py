@@ -9,13 +9,19 @@ from engine_host import compiler
 from engine_host.checks import Scorer
 from engine_host.compiler import Prepared
 from engine_host.errors import EngineFailure, Halt, kind_of
-from engine_host.evaluate import Bench, Outcome, require_some
+from engine_host.evaluate import Bench
 from engine_host.journal import Journal, private
 from engine_host.meter import Limits, Meter
 from engine_host.models import MeteredLM, preflight
 from engine_host.optimize import gepa, others
 from engine_host.optimize.clock import Clock
-from engine_host.optimize.search import Optimizer, Search, mean_score, refuse_several_prompts
+from engine_host.optimize.search import (
+    Optimizer,
+    Search,
+    mean_score,
+    refuse_several_prompts,
+    require_reliable,
+)
 from engine_host.wire import Reply
 from mission_control_protocol import Optimize, Optimized, Scenario, StopReason
 
@@ -121,8 +127,7 @@ def _baseline(search: Search, journal: Journal) -> None:
     meter = Meter(journal, search.meter.limits)
     bench = _bench(search.request, search.reply, search.prepared, meter)
     outcomes = bench.measure(search.request.validation)
-    require_some(outcomes)
-    _require_reliable(outcomes)
+    require_reliable(outcomes)
     search.metric_calls = len(outcomes)
     search.add_trial(
         search.prepared.prompt,
@@ -131,20 +136,6 @@ def _baseline(search: Search, journal: Journal) -> None:
         accepted=True,
         validation_score=mean_score(outcomes),
     )
-
-
-def _require_reliable(outcomes: list[Outcome]) -> None:
-    failed = [outcome for outcome in outcomes if outcome.verdict is None]
-    if any(outcome.error_kind == "budget" for outcome in failed):
-        raise EngineFailure(
-            "budget", "The money was spent before the starting prompt could be measured."
-        )
-    if len(failed) > _TOO_MANY * len(outcomes):
-        raise EngineFailure(
-            "unreliable",
-            f"{len(failed)} of {len(outcomes)} validation scenarios could not be measured, "
-            f"so scores would be noise: {failed[0].error_detail}",
-        )
 
 
 def _context(search: Search) -> AbstractContextManager[None]:

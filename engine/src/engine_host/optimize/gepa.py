@@ -11,6 +11,7 @@ from gepa.strategies.candidate_selector import ParetoCandidateSelector
 from pydantic import BaseModel
 
 from engine_host.errors import Halt
+from engine_host.optimize.proposals import VettedProposals
 from engine_host.optimize.search import PERFECT, Search
 from mission_control_protocol import StopReason, TrialFinished
 
@@ -54,6 +55,7 @@ def _optimizer(state: Search, record: "Record", stopper: "Stopper") -> Any:
     return dspy.GEPA(
         metric=state.metric_with_feedback,
         reflection_lm=state.reflection,
+        instruction_proposer=VettedProposals(state.meter, state.request.longest_prompt),
         num_threads=state.request.concurrency,
         log_dir=str(state.clock.directory),
         use_merge=False,
@@ -186,7 +188,8 @@ class Record:
         self.iteration_cost = max(self.iteration_cost, self._search.meter.spent() - now["spent"])
         if now["reflecting"]:  # begun, never ended: GEPA only logs that
             self.reflections_failed += 1
-            self._search.reply.log("The reflection model gave no new prompt.", warning=True)
+            why = self._search.meter.last_failure or "its answer could not be read."
+            self._search.reply.log(f"No new prompt came of a reflection: {why}", warning=True)
         finished = now["validation"] is not None or now["rejected"]
         if now["prompt"] is not None and finished:
             self._finish(event["iteration"], event["state"].total_num_evals)

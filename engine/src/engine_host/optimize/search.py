@@ -13,10 +13,10 @@ from dspy.teleprompt.gepa.gepa_utils import ScoreWithFeedback
 from engine_host.checks import Verdict, as_text, identity, output_of
 from engine_host.compiler import Prepared
 from engine_host.errors import EngineFailure, Halt
-from engine_host.evaluate import Bench, Outcome
+from engine_host.evaluate import Bench, Outcome, require_some
 from engine_host.fields import field_name
 from engine_host.meter import Meter
-from engine_host.models import MeteredLM
+from engine_host.models import LAST_IS_CUT, MeteredLM
 from engine_host.optimize.clock import Clock
 from engine_host.wire import Reply
 from mission_control_protocol import (
@@ -33,6 +33,7 @@ Phase = Literal["preparing", "baseline", "searching", "finishing"]
 _SECONDS_BETWEEN_REPORTS = 0.25
 PERFECT = 1.0 - 1e-9
 _SCENARIO = "_scenario"
+_TOO_MANY = 0.2
 
 
 @dataclass
@@ -54,6 +55,8 @@ class Search:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _reported: float = 0.0
     _verdicts: dict[str, Verdict] = field(default_factory=dict[str, Verdict])
+    _cut_before: int = 0
+    _failed_before: int = 0
 
     # ------------------------------------------------------------------ the budget
 
@@ -102,7 +105,7 @@ class Search:
         if again and known is not None:
             return known
         self.count_metric_call()
-        verdict = self.bench.scorer.score(scenario, output)
+        verdict = self.bench.scorer.score(scenario, output, is_cut=LAST_IS_CUT.get())
         self._verdicts[answer] = verdict
         return verdict
 
@@ -124,6 +127,7 @@ class Search:
         outcomes = self.bench.with_prompt(prompt, demonstrations).measure(
             self.request.validation, report=lambda _: self.count_metric_call()
         )
+        require_reliable(outcomes)
         return mean_score(outcomes)
 
     # ------------------------------------------------------------------ trials
@@ -154,7 +158,11 @@ class Search:
             demonstrations=demonstrations,
             metric_calls=self.metric_calls if metric_calls is None else metric_calls,
             usage=self.meter.total(),
+            truncated=self.meter.cut_replies - self._cut_before,
+            unmeasured=self.meter.failed_task_calls - self._failed_before,
         )
+        self._cut_before = self.meter.cut_replies
+        self._failed_before = self.meter.failed_task_calls
         self.trials[trial.number] = trial
         self.reply.send(trial)
         self.report(force=True)
@@ -180,7 +188,9 @@ class Search:
     @property
     def best(self) -> TrialFinished:
         """The best measured trial; of equals the first, so the starting prompt wins a draw."""
-        return max(self.measured, key=lambda trial: trial.validation_score or 0.0)
+        longest = self.request.longest_prompt
+        allowed = [each for each in self.measured if not each.number or len(each.prompt) <= longest]
+        return max(allowed, key=lambda trial: trial.validation_score or 0.0)
 
     @property
     def best_score(self) -> float | None:
@@ -272,9 +282,23 @@ def _demonstration(demo: Any, inputs: set[str]) -> Demonstration:
 
 
 def mean_score(outcomes: list[Outcome]) -> float:
-    """The mean over all of them; what could not be measured counts as zero, as optimizers count it."""
-    scores = [outcome.verdict.score if outcome.verdict else 0.0 for outcome in outcomes]
+    """The mean over what could be measured: a call that failed says nothing about the prompt."""
+    scores = [outcome.verdict.score for outcome in outcomes if outcome.verdict]
     return sum(scores) / len(scores)
+
+
+def require_reliable(outcomes: list[Outcome]) -> None:
+    """Raise when too little could be measured for a score to mean anything, whatever the number."""
+    require_some(outcomes)
+    failed = [outcome for outcome in outcomes if outcome.verdict is None]
+    if any(outcome.error_kind == "budget" for outcome in failed):
+        raise Halt("budget_usd")
+    if len(failed) > _TOO_MANY * len(outcomes):
+        raise EngineFailure(
+            "unreliable",
+            f"{len(failed)} of {len(outcomes)} validation scenarios could not be measured, "
+            f"so scores would be noise: {failed[0].error_detail}",
+        )
 
 
 def refuse_several_prompts(program: dspy.Module) -> None:

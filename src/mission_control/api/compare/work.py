@@ -10,7 +10,12 @@ from mission_control.api.evaluate.measuring import concurrency_of, measure
 from mission_control.api.evaluate.results import cost_of, new_evaluation
 from mission_control.api.jobs.job_run import JobRun
 from mission_control.api.test_split import ledger
-from mission_control.core.comparison import Comparison, ScenarioScore, compare
+from mission_control.core.comparison import (
+    Comparison,
+    ScenarioScore,
+    compare,
+    with_cut_replies,
+)
 from mission_control.core.playbook import Scenario
 from mission_control.core.words import EvaluationPurpose, RunStatus, ScenarioStatus
 from mission_control.data.agents import AgentVersion
@@ -129,11 +134,15 @@ async def _judge(
 ) -> Comparison:
     before: list[ScenarioScore] = []
     after: list[ScenarioScore] = []
+    cut, replies = {True: 0, False: 0}, 0
     async with job.resources.unit_of_work(readonly=True) as uow:
         for arm in arms:
-            scores = _scores(await uow.evaluations.results(arm.evaluation.id))
-            (before if arm.evaluation.purpose in BASELINE_ARMS else after).extend(scores)
-    return compare(
+            results = await uow.evaluations.results(arm.evaluation.id)
+            is_baseline = arm.evaluation.purpose in BASELINE_ARMS
+            (before if is_baseline else after).extend(_scores(results))
+            cut[is_baseline] += sum(result.truncated for result in results)
+            replies += len(results) if is_baseline else 0
+    comparison = compare(
         before,
         after,
         anchors={each.id for arm in arms for each in arm.scenarios if each.anchor},
@@ -147,6 +156,7 @@ async def _judge(
         leaked=compared.same.leaked,
         reading=reading,
     )
+    return with_cut_replies(comparison, baseline=cut[True], candidate=cut[False], of=replies)
 
 
 def _scores(results: Sequence[ScenarioResult]) -> list[ScenarioScore]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from uuid import UUID
 
 from mission_control.api.evaluate import events
-from mission_control.api.evaluate.results import sum_up
+from mission_control.api.evaluate.results import added, sum_up
 from mission_control.api.evaluate.schemas import (
     DEFAULT_CONCURRENCY,
 )
@@ -144,6 +144,8 @@ def _result(evaluation_id: UUID, message: ScenarioFinished) -> ScenarioResult:
         cost_usd=as_money(message.usage.cost_usd),
         error_kind=message.error_kind,
         error_detail=message.error_detail,
+        truncated=message.truncated,
+        thinking=message.thinking,
     )
 
 
@@ -151,8 +153,8 @@ def _count(evaluation: Evaluation, result: ScenarioResult) -> None:
     evaluation.passed += result.status is ScenarioStatus.PASSED
     evaluation.failed += result.status is ScenarioStatus.FAILED
     evaluation.errors += result.status is ScenarioStatus.ERROR
-    evaluation.input_tokens += result.input_tokens
-    evaluation.output_tokens += result.output_tokens
+    evaluation.input_tokens = added(evaluation.input_tokens, result.input_tokens)
+    evaluation.output_tokens = added(evaluation.output_tokens, result.output_tokens)
 
 
 def _incomplete(measured: int, *, of: int) -> SuperOptiXError:

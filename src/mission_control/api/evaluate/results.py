@@ -73,9 +73,14 @@ def _mean(values: Sequence[float]) -> float | None:
     return float(np.mean(values)) if values else None
 
 
+def added(first: int | None, second: int | None) -> int | None:
+    """The sum of two counts of tokens; unknown as soon as one is."""
+    return None if first is None or second is None else first + second
+
+
 def cost_of(results: Sequence[ScenarioResult]) -> Decimal | None:
     """What these runs have cost together; None when nothing was paid or a price is unknown."""
-    paid = [result for result in results if result.input_tokens or result.output_tokens]
+    paid = [result for result in results if (result.input_tokens, result.output_tokens) != (0, 0)]
     priced = [result.cost_usd for result in paid if result.cost_usd is not None]
     return sum(priced, Decimal(0)) if paid and len(priced) == len(paid) else None
 

@@ -62,8 +62,8 @@ class EvaluationRead(BaseModel):
     )
     latency_p50_ms: float | None
     latency_p95_ms: float | None
-    input_tokens: int
-    output_tokens: int
+    input_tokens: int | None
+    output_tokens: int | None
     cost_usd: Money | None = Field(description="null: unpriced", examples=["0.00421300"])
     error: ErrorRead | None
     created_at: datetime
@@ -90,11 +90,13 @@ class ScenarioResultRead(BaseModel):
     checks: list[dict[str, Any]]
     output: dict[str, Any]
     latency_ms: float
-    input_tokens: int
-    output_tokens: int
+    input_tokens: int | None
+    output_tokens: int | None
     cost_usd: Money | None
     error_kind: str | None
     error_detail: str | None
+    truncated: bool = Field(description="The token limit cut the reply, so it failed")
+    thinking: str | None = Field(description="What the model said to itself; it was not judged")
 
 
 class EvaluationDetail(EvaluationRead):

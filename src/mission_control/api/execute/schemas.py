@@ -42,12 +42,14 @@ class ExecutionRead(BaseModel):
     input: dict[str, Any]
     output: dict[str, Any] | None
     latency_ms: float | None
-    input_tokens: int
-    output_tokens: int
+    input_tokens: int | None
+    output_tokens: int | None
     cost_usd: Money | None = Field(description="null: unpriced")
     memories: MemoryRecord | None = Field(
         description="Exactly what of the memory it saw; null: the agent has no context"
     )
+    truncated: bool = Field(description="The token limit cut the output")
+    thinking: str | None = Field(description="What the model said to itself; no part of the output")
     error: ErrorRead | None
     created_at: datetime
 

@@ -49,6 +49,7 @@ async def execute(resources: Resources, agent_id: str, request: ExecutionCreate)
         execution.input_tokens = ran.usage.input_tokens
         execution.output_tokens = ran.usage.output_tokens
         execution.cost_usd = as_money(ran.usage.cost_usd)
+        execution.truncated, execution.thinking = ran.truncated, ran.thinking
     async with resources.unit_of_work() as uow:
         uow.executions.add(execution)
     if failure is not None:

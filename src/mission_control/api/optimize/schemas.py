@@ -67,8 +67,8 @@ class OptimizationRead(BaseModel):
     best_validation_score: float | None
     metric_calls: int
     metric_calls_budget: int | None
-    input_tokens: int
-    output_tokens: int
+    input_tokens: int | None
+    output_tokens: int | None
     cost_usd: Money | None = Field(description="null: unpriced, or not known yet")
     warnings: list[str] = Field(
         description="Scenarios that ask the same question, within a split or across splits."

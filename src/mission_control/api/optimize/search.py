@@ -62,6 +62,7 @@ async def search(job: JobRun, optimization: Optimization, base: AgentVersion) ->
         concurrency=concurrency_of(job),
         directory=job.directory / "search",
         reserve_calls=2 * len(compared) * optimization.repetitions if budget.usd else 0,
+        longest_prompt=job.resources.settings.mc_longest_prompt,
     )
     await _store_search(job, optimization.id, base, messages)
 

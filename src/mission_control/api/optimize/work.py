@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from mission_control.api.evaluate.results import cost_of, end_unmeasured
+from mission_control.api.evaluate.results import added, cost_of, end_unmeasured
 from mission_control.api.jobs.job_run import JobRun
 from mission_control.api.optimize import events
 from mission_control.api.optimize.candidates import keep_best_trial
@@ -88,9 +88,9 @@ async def _end(
 
 def _add_cost(optimization: Optimization, evaluation: Evaluation, paid: Decimal | None) -> None:
     """The comparison is part of what the optimization cost, also when it was not finished."""
-    optimization.input_tokens += evaluation.input_tokens
-    optimization.output_tokens += evaluation.output_tokens
-    if not (evaluation.input_tokens or evaluation.output_tokens):
+    optimization.input_tokens = added(optimization.input_tokens, evaluation.input_tokens)
+    optimization.output_tokens = added(optimization.output_tokens, evaluation.output_tokens)
+    if (evaluation.input_tokens, evaluation.output_tokens) == (0, 0):
         return
     if optimization.cost_usd is not None:
         optimization.cost_usd = None if paid is None else optimization.cost_usd + paid

@@ -1,5 +1,6 @@
 """Whether a candidate is better than its baseline, judged on the same scenarios."""
 
+from mission_control.core.comparison.cut_replies import with_cut_replies
 from mission_control.core.comparison.scores import (
     OutcomesUnusableError,
     ScenarioRepeatedError,
@@ -18,4 +19,5 @@ __all__ = [
     "ScenariosDifferError",
     "Verdict",
     "compare",
+    "with_cut_replies",
 ]

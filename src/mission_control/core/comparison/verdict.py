@@ -55,6 +55,8 @@ class Comparison(BaseModel):
     unmeasured: tuple[str, ...] = ()
     copies: tuple[tuple[str, ...], ...] = ()  # scenarios that ask one question
     leaked: tuple[str, ...] = ()  # left out: the search has seen their questions
+    baseline_truncated: int = 0  # replies that the token limit cut; each of them failed
+    candidate_truncated: int = 0
     scenarios_needed: int | None = None
     difference_sought: float | None = None
 

@@ -6,7 +6,6 @@ from mission_control_protocol import Model, Price
 
 REFLECTION_TEMPERATURE = 1.0
 REFLECTION_MAX_TOKENS = 8_000
-JUDGE_MAX_TOKENS = 400
 DEFAULT_MODEL = "openai/gpt-4o-mini"
 
 
@@ -35,8 +34,8 @@ def judge_model(settings: Settings, task: Model) -> Model:
     return _model(
         settings,
         settings.mc_judge_model or task.name,
-        temperature=0.0,
-        max_tokens=JUDGE_MAX_TOKENS,
+        temperature=settings.mc_judge_temperature,
+        max_tokens=settings.mc_judge_max_tokens,
     )
 
 

@@ -160,7 +160,7 @@ def measured_on(agent: AgentDetail, found: EvaluationDetail) -> str:
         f"{f' ({splits})' if splits else ''}, model {badges.model(found.model)}. "
         f"SuperOptiX's own lexical score: {figures.score(found.superoptix_score)}; a contradiction "
         f"can pass it, so it decides nothing here. "
-        f"{found.input_tokens:,} tokens in, {found.output_tokens:,} out."
+        f"{figures.count(found.input_tokens)} tokens in, {figures.count(found.output_tokens)} out."
     )
 
 

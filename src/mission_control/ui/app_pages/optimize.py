@@ -184,7 +184,10 @@ def search_figures(found: OptimizationRead) -> None:
     cells[0].metric("Metric calls", calls)
     cells[1].metric("Start, on validation", figures.score(found.baseline_validation_score))
     cells[2].metric("Best, on validation", figures.score(found.best_validation_score))
-    cells[3].metric("Tokens in / out, in all", f"{found.input_tokens:,} / {found.output_tokens:,}")
+    cells[3].metric(
+        "Tokens in / out, in all",
+        f"{figures.count(found.input_tokens)} / {figures.count(found.output_tokens)}",
+    )
     cells[4].metric("Cost, in all", figures.money(found.cost_usd, measured=found.metric_calls > 0))
     st.caption(
         f"{found.optimizer}, {budget(found)}, model {badges.model(found.model)}, "

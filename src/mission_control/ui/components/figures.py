@@ -21,6 +21,10 @@ def share(value: float | None) -> str:
     return f"{100 * value:.1f}".removesuffix(".0") + "%"
 
 
+def count(value: int | None) -> str:
+    return NOT_MEASURED if value is None else f"{value:,}"
+
+
 def signed(value: float | None) -> str:
     """A difference of rates in points, with its sign."""
     if value is None:

@@ -105,6 +105,9 @@ def _run(run: ScenarioResultRead) -> None:
     for name, text in run.output.items():
         st.caption(f"Answer: {badges.plain(name)}")
         st.text(str(text))
+    if run.thinking:
+        with st.expander("What the model thought (not judged)"):
+            st.text(run.thinking)
     for check in run.checks:
         mark = ":green-badge[passed]" if check.get("passed") else ":red-badge[failed]"
         reason = f": {badges.plain(str(check['reason']))}" if check.get("reason") else ""
