@@ -11,7 +11,7 @@ from tests.e2e.schemathesis_hooks import CLOSE_WEBHOOK_KEY
 from tests.services import REPOSITORY
 
 HERE = Path(__file__).parent
-EXAMPLES_OF_AN_OPERATION = 12
+EXAMPLES_OF_AN_OPERATION = 8
 
 
 @pytest.mark.slow
