@@ -168,13 +168,13 @@ async def fill_with_random(units: UnitsOfWork, model: str) -> int:
     chance, made, last = np.random.default_rng(5), 0, 0
     while True:
         async with units() as uow:
-            waiting = await uow.conversations.without_vector(
+            waiting = await uow.turn_vectors.without_vector(
                 model, limit=VECTORS_AT_ONCE, after=last
             )
             rows = chance.standard_normal((len(waiting), 384), dtype=np.float32)
             rows /= np.linalg.norm(rows, axis=1, keepdims=True)
             vectors = {turn: as_bytes(row) for (turn, _), row in zip(waiting, rows, strict=True)}
-            made += await uow.conversations.store_vectors(model, vectors) if vectors else 0
+            made += await uow.turn_vectors.store_vectors(model, vectors) if vectors else 0
         if not waiting:
             return made
         last = waiting[-1][0]

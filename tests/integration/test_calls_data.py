@@ -243,10 +243,8 @@ async def test_totals_are_exact(unit: Unit) -> None:
     ]  # fmt: skip
     async with unit() as uow:
         await uow.calls.store([*found, facts(5000, ending=None, status="queued")])
-        tallies = await uow.calls.tallies(CallFilter())
-    assert sum(tally.cost_usd for tally in tallies) == sum(costs)
-    assert sum(tally.calls for tally in tallies) == 901
-    assert sum(tally.priced for tally in tallies) == 900
-    assert sum(tally.duration_seconds for tally in tallies) == 1350
-    first_day = sum(tally.cost_usd for tally in tallies if tally.day == T0.date())
-    assert first_day == sum(costs[:14])
+        found = await uow.call_totals.read(CallFilter())
+    assert found.overall.cost_usd == sum(costs)
+    assert (found.overall.calls, found.overall.ended, found.overall.priced) == (901, 900, 900)
+    assert found.overall.duration_seconds == 1350
+    assert found.by_day[T0.date()].cost_usd == sum(costs[:14])

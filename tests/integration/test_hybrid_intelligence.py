@@ -9,6 +9,7 @@ from typing import Any
 import httpx2
 import numpy as np
 import pytest
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -17,9 +18,10 @@ from starlette.routing import Route
 
 from mission_control.core.settings import SearchWeights
 from mission_control.core.words import CallEnding, CallSource
+from mission_control.data import turn_search
 from mission_control.data.calls import CallFacts
-from mission_control.data.conversations import ConversationFilter
 from mission_control.data.engine import create_engine, create_sessions
+from mission_control.data.turn_search import ConversationFilter
 from mission_control.data.unit_of_work import UnitOfWork
 from mission_control.memory_servers.errors import (
     EmbeddingError,
@@ -367,3 +369,33 @@ async def test_a_filter_binds_times_as_they_are_kept(units: UnitsOfWork) -> None
         assert len(await uow.conversations.search(["word"], exactly, limit=5)) == 1
         after = ConversationFilter(since=START + timedelta(microseconds=1))
         assert await uow.conversations.search(["word"], after, limit=5) == []
+
+
+async def test_words_that_very_many_have_do_not_decide(
+    hybrid: HybridIntelligence, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More turns than can be ranked: those with every word, then those with the rare one."""
+    monkeypatch.setattr(turn_search, "MOST_RANKED", 3)
+    await hybrid.index([a_transcript(f"c{n}", f"a parcel of number {n}") for n in range(8)])
+    await hybrid.index([
+        a_transcript("rare", "an invoice is missing"), a_transcript("both", "an invoice for a parcel"),
+    ])  # fmt: skip
+    # PostgreSQL guesses how many have a word: it has to have looked.
+    async with hybrid._units() as uow:
+        await uow._session.execute(text("ANALYZE"))
+    assert names(await hybrid.search("parcel invoice", limit=2)) == [
+        "an invoice for a parcel", "an invoice is missing",
+    ]  # fmt: skip
+    assert len((await hybrid.search("parcel", limit=20)).items) == 9
+
+
+async def test_spellings_and_scripts(hybrid: HybridIntelligence) -> None:
+    await hybrid.index([
+        a_transcript("a", "Un café à İstanbul"), a_transcript("b", "ご返金をお約束します"),
+        a_transcript("c", "a follow\u2011up about the re\u00adfund"),
+    ])  # fmt: skip
+    for asked, expected in {
+        "cafe": "a", "ISTANBUL": "a", "返金": "b", "follow-up": "c", "refund": "c",
+    }.items():  # fmt: skip
+        found = (await hybrid.search(asked)).items
+        assert len(found) == 1, (asked, expected)

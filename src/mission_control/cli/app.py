@@ -16,7 +16,9 @@ from mission_control.cli import (
     machine,
     memory,
     optimize,
+    search,
     sync,
+    totals,
 )
 
 HELP = """See, evaluate, optimize, deploy and roll back the agents of a company.
@@ -75,4 +77,6 @@ app.add_typer(memory.app, name="memory")
 app.command("sync")(sync.sync)
 app.add_typer(jobs.app, name="jobs")
 app.command("migrate")(machine.migrate)
+app.add_typer(totals.app, name="totals")
+app.add_typer(search.app, name="search")
 app.add_typer(machine.sandbox, name="sandbox")

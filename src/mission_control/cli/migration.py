@@ -13,7 +13,7 @@ from mission_control.data.migrate import newest_revision, upgrade
 def migrate_database(screen: Screen) -> None:
     settings = get_settings()
     configure_logging("warning")
-    where = _where(settings)
+    where = described(settings)
     if settings.database_url is None:
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
@@ -30,7 +30,8 @@ def migrate_database(screen: Screen) -> None:
     screen.answer({"database": where, "revision": revision}, told)
 
 
-def _where(settings: Settings) -> str:
+def described(settings: Settings) -> str:
+    """Which database, without its password."""
     try:
         return make_url(settings.database).render_as_string(hide_password=True)
     except ArgumentError:

@@ -3,6 +3,7 @@
 import copy
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, cast
 
 from mission_control.core import safe_yaml
@@ -30,8 +31,12 @@ def parse_playbook(text: str, *, lenient: bool = False) -> Playbook:
     return read_playbook(_loaded(text, is_text=_is_text), lenient=lenient)
 
 
+@lru_cache(maxsize=64)  # YAML takes 20 ms to read, and a version never changes
 def read_stored(text: str) -> Playbook:
-    """Read the canonical YAML of a version, which has the values that its author got then."""
+    """Read the canonical YAML of a version, which has the values that its author got then.
+
+    Whoever asks again gets the same playbook: change none, copy it.
+    """
     return read_playbook(_loaded(text))
 
 

@@ -12,6 +12,7 @@ from mission_control.core.clock import utc_now
 from mission_control.core.errors import NotFoundError
 from mission_control.core.words import AgentStatus, AgentType, VersionOrigin
 from mission_control.data.base import Base, Record
+from mission_control.data.call_totals import leave_agent
 from mission_control.data.pages import Cursor, Page, page_of
 
 
@@ -139,6 +140,10 @@ class AgentRepository:
         return await self._session.scalar(select(func.count()).select_from(Agent)) or 0
 
     async def delete(self, agent: Agent) -> None:
+        """Its calls stay, as nobody's."""
+        locked = select(Agent.id).where(Agent.id == agent.id).with_for_update()
+        await self._session.execute(locked)  # no call becomes its own meanwhile
+        await leave_agent(self._session, agent.id)
         await self._session.delete(agent)
 
     # ------------------------------------------------------------ versions

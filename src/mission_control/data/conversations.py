@@ -8,36 +8,33 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import (
     BigInteger,
-    ColumnElement,
     ForeignKey,
     Index,
     Integer,
-    LargeBinary,
     String,
     Text,
     UniqueConstraint,
-    and_,
     delete,
     func,
     insert,
     literal,
-    or_,
     select,
     text,
-    true,
     tuple_,
+    update,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from mission_control.core.clock import utc_now
+from mission_control.core.text_folding import all_words
 from mission_control.core.words import ConversationSource
 from mission_control.data.base import Base, Record
 from mission_control.data.calls import Call, CallContent, batched
+from mission_control.data.turn_search import ConversationFilter, TurnSearch
 
 WRITE_LOCK = 742_109_333  # any number, the same in every process
 SUMMARY_POSITION = -1  # where a summary stands, so that it is found as what was said is
-SEARCH = "turn_search"  # SQLite: an FTS5 table beside the turns. PostgreSQL: a column of theirs
 
 
 class Conversation(Record):
@@ -87,22 +84,9 @@ class Turn(Base):
     position: Mapped[int]
     speaker: Mapped[str | None] = mapped_column(String(64), default=None)
     text: Mapped[str] = mapped_column(Text)
+    # The same as it is searched: folded, and without spaces cut into pairs; see `text_folding`.
+    words: Mapped[str] = mapped_column(Text)
     at: Mapped[datetime | None] = mapped_column(default=None)
-
-
-class TurnVector(Base):
-    """What a model made of a turn: little-endian float32, of length one."""
-
-    __tablename__ = "turn_vectors"
-    __table_args__ = (Index("ix_turn_vectors_model_turn_id", "model", "turn_id"),)
-
-    turn_id: Mapped[int] = mapped_column(
-        BigInteger().with_variant(Integer(), "sqlite"),
-        ForeignKey("conversation_turns.id", ondelete="CASCADE"),
-        primary_key=True,
-    )
-    model: Mapped[str] = mapped_column(String(120), primary_key=True)
-    vector: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,19 +111,6 @@ class ConversationFacts:
     title: str | None = None
     summary: str | None = None
     details: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConversationFilter:
-    """What a search is narrowed to. None: any."""
-
-    agent: str | None = None
-    since: datetime | None = None  # inclusive
-    until: datetime | None = None  # exclusive
-
-    @property
-    def is_any(self) -> bool:
-        return self.agent is None and self.since is None and self.until is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +164,7 @@ class ConversationRepository:
         self._session.add_all([row for row, _ in rows])
         await self._session.flush()
         await self._write_turns([*rows, *rewritten])
+        await self._note_indexed(found)
         return Stored(len(fresh), changed, len(others) - changed)
 
     async def forget_removed_calls(self) -> int:
@@ -229,24 +201,35 @@ class ConversationRepository:
 
     async def calls_to_index(self, *, limit: int) -> Sequence[tuple[Call, CallContent | None]]:
         """Ended calls in which something was said, and which changed since they were indexed."""
-        says_something = or_(
-            func.coalesce(Call.summary, "") != "", func.coalesce(CallContent.transcript, "") != ""
-        )
         statement = (
             select(Call, CallContent)
             .outerjoin(CallContent, CallContent.call_id == Call.id)
-            .outerjoin(Conversation, Conversation.call_id == Call.id)
-            .where(
-                Call.ending.is_not(None),
-                Call.content_removed_at.is_(None),
-                says_something,
-                or_(Conversation.id.is_(None), Conversation.seen_at < Call.updated_at),
-            )
+            .where(Call.to_index)
             .order_by(Call.updated_at, Call.id)
             .limit(limit)
         )
         rows = (await self._session.execute(statement)).all()
         return [(row[0], row[1]) for row in rows]
+
+    async def _note_indexed(self, found: Sequence[ConversationFacts]) -> None:
+        """These calls wait no more, but for those that have changed since they were read."""
+        seen = {facts.call_id: facts.seen_at for facts in found if facts.call_id is not None}
+        for some in batched(list(seen)):
+            # Locked in the order in which calls are stored: nobody waits for each other.
+            waiting = (
+                select(Call.id, Call.updated_at)
+                .where(Call.id.in_(some), Call.to_index)
+                .order_by(Call.source, Call.external_id)
+                .with_for_update()
+            )
+            rows = (await self._session.execute(waiting)).all()
+            known = [call_id for call_id, updated_at in rows if updated_at <= seen[call_id]]
+            await self._session.execute(
+                update(Call)
+                .where(Call.id.in_(known))
+                .values(to_index=False, updated_at=Call.updated_at)
+                .execution_options(synchronize_session=False)
+            )
 
     # ------------------------------------------------------------ searching
 
@@ -254,20 +237,18 @@ class ConversationRepository:
         self, words: Sequence[str], wanted: ConversationFilter, *, limit: int
     ) -> list[tuple[int, float]]:
         """Turns with any of the words: `(id, score)`, best first. Words are letters and digits."""
-        if self._session.get_bind().dialect.name == "sqlite":
-            statement, query = _SQLITE_SEARCH, " OR ".join(f'"{word}"' for word in words)
-        else:
-            statement, query = _POSTGRES_SEARCH, " | ".join(f"'{word}'" for word in words)
-        join, conditions, values = _narrowed(wanted, self._session.get_bind().dialect)
-        rows = await self._session.execute(
-            text(statement.format(join=join, conditions=conditions)),
-            {"query": query, "limit": limit, **values},
-        )
-        return [(row[0], float(row[1])) for row in rows]
+        return await TurnSearch(self._session, wanted).best(words, limit=limit)
 
     async def turns_within(self, wanted: ConversationFilter) -> Sequence[int]:
         """The ids of every turn in the conversations wanted."""
-        statement = select(Turn.id).join(Conversation).where(*_conditions(wanted))
+        agent, since, until = wanted.agent, wanted.since, wanted.until
+        statement = select(Turn.id).join(Conversation)
+        if agent is not None:
+            statement = statement.where(Conversation.agent == agent)
+        if since is not None:
+            statement = statement.where(Conversation.started_at >= since)
+        if until is not None:
+            statement = statement.where(Conversation.started_at < until)
         return (await self._session.scalars(statement)).all()
 
     async def turns(self, ids: Sequence[int]) -> Sequence[tuple[Turn, Conversation]]:
@@ -327,99 +308,6 @@ class ConversationRepository:
         statement = select(column, func.count()).group_by(column).order_by(column)
         return {row[0]: row[1] for row in (await self._session.execute(statement)).all()}
 
-    # ------------------------------------------------------------ vectors
-
-    async def without_vector(
-        self, model: str, *, limit: int, after: int = 0
-    ) -> Sequence[tuple[int, str]]:
-        """Turns with higher ids that this model has not seen, oldest first: `(id, text)`."""
-        statement = (
-            select(Turn.id, Turn.text)
-            .outerjoin(TurnVector, _made_by(model))
-            .where(TurnVector.turn_id.is_(None), Turn.id > after)
-            .order_by(Turn.id)
-            .limit(limit)
-        )
-        return [(row[0], row[1]) for row in (await self._session.execute(statement)).all()]
-
-    async def store_vectors(self, model: str, vectors: dict[int, bytes]) -> int:
-        """Keep the vectors of turns that are still there. Returns how many that are."""
-        there = select(Turn.id).outerjoin(TurnVector, _made_by(model))
-        there = there.where(Turn.id.in_(list(vectors)), TurnVector.turn_id.is_(None))
-        ids = (await self._session.scalars(there)).all()
-        rows = [{"turn_id": each, "model": model, "vector": vectors[each]} for each in ids]
-        if rows:
-            await self._session.execute(insert(TurnVector), rows)
-        return len(rows)
-
-    async def vector_state(self, model: str) -> tuple[int, int]:
-        """How many vectors there are of this model, and the highest turn that has one."""
-        statement = select(func.count(), func.coalesce(func.max(TurnVector.turn_id), 0))
-        row = (await self._session.execute(statement.where(TurnVector.model == model))).one()
-        return row[0], row[1]
-
-    async def count_of_texts(self) -> int:
-        """Everything that may have a vector: the turns, and the summaries."""
-        return await self._session.scalar(select(func.count()).select_from(Turn)) or 0
-
-    async def vectors(self, model: str, *, after: int, limit: int) -> Sequence[tuple[int, bytes]]:
-        """`(turn id, vector)` in the order of the ids."""
-        statement = (
-            select(TurnVector.turn_id, TurnVector.vector)
-            .where(TurnVector.model == model, TurnVector.turn_id > after)
-            .order_by(TurnVector.turn_id)
-            .limit(limit)
-        )
-        return [(row[0], row[1]) for row in (await self._session.execute(statement)).all()]
-
-
-_SQLITE_SEARCH = """
-    SELECT turn_search.rowid, -turn_search.rank FROM turn_search {join}
-    WHERE turn_search MATCH :query {conditions}
-    ORDER BY turn_search.rank, turn_search.rowid LIMIT :limit
-"""
-_POSTGRES_SEARCH = """
-    SELECT t.id, ts_rank(t.turn_search, q.query) AS score
-    FROM to_tsquery('english', :query) AS q(query), conversation_turns t {join}
-    WHERE t.turn_search @@ q.query {conditions}
-    ORDER BY score DESC, t.id LIMIT :limit
-"""
-
-
-def _narrowed(wanted: ConversationFilter, dialect: Any) -> tuple[str, str, dict[str, Any]]:
-    """The join and conditions of a search, and their values as this database keeps them."""
-    if wanted.is_any:
-        return "", "", {}
-    join = "JOIN conversations c ON c.id = t.conversation_id"
-    if dialect.name == "sqlite":
-        join = f"JOIN conversation_turns t ON t.id = turn_search.rowid {join}"
-    as_kept = Conversation.started_at.type.dialect_impl(dialect).bind_processor(dialect)
-    given = {
-        "agent": ("c.agent = :agent", wanted.agent),
-        "since": ("c.started_at >= :since", _kept(wanted.since, as_kept)),
-        "until": ("c.started_at < :until", _kept(wanted.until, as_kept)),
-    }
-    chosen = {name: each for name, each in given.items() if each[1] is not None}
-    conditions = "".join(f"AND {condition} " for condition, _ in chosen.values())
-    return join, conditions, {name: value for name, (_, value) in chosen.items()}
-
-
-def _kept(at: datetime | None, as_kept: Any) -> Any:
-    return at if at is None or as_kept is None else as_kept(at)
-
-
-def _conditions(wanted: ConversationFilter) -> list[ColumnElement[bool]]:
-    agent, since, until = wanted.agent, wanted.since, wanted.until
-    return [
-        true() if agent is None else Conversation.agent == agent,
-        true() if since is None else Conversation.started_at >= since,
-        true() if until is None else Conversation.started_at < until,
-    ]
-
-
-def _made_by(model: str) -> ColumnElement[bool]:
-    return and_(TurnVector.turn_id == Turn.id, TurnVector.model == model)
-
 
 _TOLD = ("agent", "started_at", "title", "summary", "details", "call_id")
 
@@ -460,6 +348,7 @@ def _turns_of(conversation_id: UUID, facts: ConversationFacts) -> list[dict[str,
             "position": position,
             "speaker": turn.speaker,
             "text": turn.text,
+            "words": " ".join(all_words(turn.text)),
             "at": turn.at,
         }
         for position, turn in said

@@ -53,7 +53,7 @@ class Memory(Base):
     tier: Mapped[int]  # 1 (important) to 3
     subject: Mapped[str | None] = mapped_column(String(200), default=None)
     content: Mapped[str] = mapped_column(Text)
-    search_text: Mapped[str] = mapped_column(Text)  # subject and content, case folded
+    search_text: Mapped[str] = mapped_column(Text)  # subject and content, folded
     valid_from: Mapped[datetime]
     valid_to: Mapped[datetime | None] = mapped_column(default=None)
     recorded_at: Mapped[datetime]
@@ -157,7 +157,7 @@ class MemoryRepository:
     async def holding(
         self, words: Sequence[str], moment: Moment, wanted: MemoryFilter, *, limit: int
     ) -> Sequence[Memory]:
-        """Those with any of the (case folded) words in subject or content, latest recorded first."""
+        """Those with any of the (folded) words in subject or content, latest recorded first."""
         says = or_(*(Memory.search_text.contains(word, autoescape=True) for word in words))
         statement = (
             select(Memory)

@@ -87,10 +87,14 @@ async def page_of(
         seen = tuple_(literal(cursor.created_at, created_at.type), literal(last_id, key.type))
         statement = statement.where(tuple_(created_at, key) < seen)
     statement = statement.order_by(created_at.desc(), key.desc()).limit(limit + 1)
-    rows = (await session.scalars(statement)).all()
+    return page_with((await session.scalars(statement)).all(), limit=limit)
+
+
+def page_with(rows: Sequence[Any], *, limit: int) -> Page[Any]:
+    """The page that these rows begin; there is a next one if there are more than `limit`."""
     if len(rows) <= limit:
         return Page(items=rows, next_cursor=None)
-    last: Any = rows[limit - 1]
+    last = rows[limit - 1]
     return Page(
         items=rows[:limit], next_cursor=Cursor(created_at=last.created_at, id=str(last.id)).encode()
     )

@@ -3,6 +3,8 @@
 from mission_control.data import (
     agent_contexts,
     agents,
+    call_texts,
+    call_totals,
     calls,
     close_refetches,
     conversations,
@@ -11,6 +13,7 @@ from mission_control.data import (
     evaluations,
     executions,
     jobs,
+    lead_texts,
     leads,
     memories,
     merged_leads,
@@ -20,6 +23,7 @@ from mission_control.data import (
     split_readings,
     sync_states,
     system_logs,
+    turn_vectors,
 )
 from mission_control.data.base import Base
 
@@ -27,6 +31,8 @@ __all__ = [
     "Base",
     "agent_contexts",
     "agents",
+    "call_texts",
+    "call_totals",
     "calls",
     "close_refetches",
     "conversations",
@@ -35,6 +41,7 @@ __all__ = [
     "evaluations",
     "executions",
     "jobs",
+    "lead_texts",
     "leads",
     "memories",
     "merged_leads",
@@ -44,4 +51,5 @@ __all__ = [
     "split_readings",
     "sync_states",
     "system_logs",
+    "turn_vectors",
 ]

@@ -19,7 +19,8 @@ from mission_control.core.errors import ConflictError, NotReadyError
 from mission_control.core.events import Event
 from mission_control.data.agent_contexts import AgentContextRepository
 from mission_control.data.agents import AgentRepository
-from mission_control.data.calls import CallRepository
+from mission_control.data.call_repository import CallRepository
+from mission_control.data.call_totals import CallTotalsRepository
 from mission_control.data.close_refetches import CloseRefetchRepository
 from mission_control.data.conversations import ConversationRepository
 from mission_control.data.deployments import DeploymentRepository
@@ -27,14 +28,16 @@ from mission_control.data.drift_checks import DriftCheckRepository
 from mission_control.data.evaluations import EvaluationRepository
 from mission_control.data.executions import ExecutionRepository
 from mission_control.data.jobs import JobRepository
-from mission_control.data.leads import LeadRepository
+from mission_control.data.lead_repository import LeadRepository
 from mission_control.data.memories import MemoryRepository
 from mission_control.data.optimizations import OptimizationRepository
 from mission_control.data.outbox import Outbox
 from mission_control.data.pending_transcripts import PendingTranscriptRepository
+from mission_control.data.search_rebuild import rebuild_search
 from mission_control.data.split_readings import SplitReadingRepository
 from mission_control.data.sync_states import SyncStateRepository
 from mission_control.data.system_logs import SystemLogRepository
+from mission_control.data.turn_vectors import TurnVectorRepository
 
 log = structlog.get_logger(__name__)
 
@@ -98,10 +101,12 @@ class UnitOfWork:
     executions: ExecutionRepository
     drift_checks: DriftCheckRepository
     calls: CallRepository
+    call_totals: CallTotalsRepository
     leads: LeadRepository
     memories: MemoryRepository
     conversations: ConversationRepository
     split_readings: SplitReadingRepository
+    turn_vectors: TurnVectorRepository
     sync_states: SyncStateRepository
     pending_transcripts: PendingTranscriptRepository
     close_refetches: CloseRefetchRepository
@@ -133,11 +138,13 @@ class UnitOfWork:
         self.deployments = DeploymentRepository(self._session)
         self.executions = ExecutionRepository(self._session)
         self.drift_checks = DriftCheckRepository(self._session)
-        self.calls = CallRepository(self._session)
+        self.call_totals = CallTotalsRepository(self._session)
+        self.calls = CallRepository(self._session, self.call_totals)
         self.leads = LeadRepository(self._session)
         self.memories = MemoryRepository(self._session)
         self.conversations = ConversationRepository(self._session)
         self.split_readings = SplitReadingRepository(self._session)
+        self.turn_vectors = TurnVectorRepository(self._session)
         self.sync_states = SyncStateRepository(self._session)
         self.pending_transcripts = PendingTranscriptRepository(self._session)
         self.close_refetches = CloseRefetchRepository(self._session)
@@ -180,6 +187,11 @@ class UnitOfWork:
                 "Somebody else stored the same thing first; nothing was changed."
             ) from exc
 
+    async def rebuild_searches(self) -> None:
+        """Make anew what calls, leads, turns and memories are found by."""
+        connection = await self._session.connection()
+        await connection.run_sync(rebuild_search)
+
     def publish(self, event: Event) -> None:
         """Store an event with this transaction: once, and only if all of it is stored."""
         self._events.append(event)
@@ -190,6 +202,7 @@ class UnitOfWork:
 
     async def _commit(self) -> None:
         await self.flush()
+        await self.call_totals.write_changes()
         if self._events:
             await self.outbox.add(self._events)
         await self._session.commit()

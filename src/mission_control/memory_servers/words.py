@@ -2,6 +2,8 @@
 
 import re
 
+from mission_control.core.text_folding import sought
+
 WORD = re.compile(r"[^\W_]+")
 MOST_WORDS = 48  # of a question; more make it slower, and no better
 
@@ -16,7 +18,7 @@ STOP_WORDS = frozenset(
 
 
 def words_of(text: str) -> list[str]:
-    """Case folded, each once, in their order; without stop words unless there are no others."""
-    every = list(dict.fromkeys(WORD.findall(text.casefold())))
+    """As texts are indexed, each once, in their order; without stop words unless there are no others."""
+    every = sought(text)
     telling = [word for word in every if word not in STOP_WORDS]
     return (telling or every)[:MOST_WORDS]

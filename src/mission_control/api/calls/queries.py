@@ -1,15 +1,12 @@
 """What is read of calls: lists, one call with what was said, and totals; all from the mirror."""
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import date
-from decimal import Decimal
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 from mission_control.api.calls.schemas import (
     AgentFigures,
     CallDetail,
-    CallFigures,
     CallPage,
     CallRead,
     CallTotals,
@@ -19,18 +16,11 @@ from mission_control.api.calls.schemas import (
     TurnRead,
 )
 from mission_control.core.words import CallEnding, CallSource, LeadMatch
-from mission_control.data.calls import (
-    Call,
-    CallContent,
-    CallFilter,
-    CallTally,
-)
+from mission_control.data.call_totals import CallSums
+from mission_control.data.calls import Call, CallContent, CallFilter
 from mission_control.data.pages import Cursor
 from mission_control.data.unit_of_work import UnitOfWork
 from mission_control.integrations.vapi.call import LONGEST_CALL_SECONDS, VapiCall
-
-KeyT = TypeVar("KeyT")
-
 
 # -------------------------------------------------------------------- showing
 
@@ -126,55 +116,26 @@ async def _leads_of(uow: UnitOfWork, call: Call) -> list[MatchedLead]:
 
 
 async def totals(uow: UnitOfWork, wanted: CallFilter) -> CallTotals:
-    tallies = await uow.calls.tallies(wanted)
+    found = await uow.call_totals.read(wanted)
     by_agent = [
-        AgentFigures(agent_id=agent_id, **_figures(some).model_dump())
-        for agent_id, some in _grouped(tallies, _agent_of).items()
+        AgentFigures(agent_id=agent_id, **_figures(sums))
+        for agent_id, sums in found.by_agent.items()
     ]
-    by_day = [
-        DayFigures(day=day, **_figures(some).model_dump())
-        for day, some in _grouped(tallies, _day_of).items()
-    ]
+    by_day = [DayFigures(day=day, **_figures(sums)) for day, sums in found.by_day.items()]
     return CallTotals(
-        **_figures(tallies).model_dump(),
+        **_figures(found.overall),
         by_agent=sorted(by_agent, key=lambda one: (-one.calls, one.agent_id or "")),
         by_day=sorted(by_day, key=lambda one: one.day, reverse=True),
     )
 
 
-def _agent_of(tally: CallTally) -> str | None:
-    return tally.agent_id
-
-
-def _day_of(tally: CallTally) -> date:
-    return tally.day
-
-
-def _grouped(
-    tallies: Sequence[CallTally], key: Callable[[CallTally], KeyT]
-) -> dict[KeyT, list[CallTally]]:
-    groups: dict[KeyT, list[CallTally]] = {}
-    for tally in tallies:
-        groups.setdefault(key(tally), []).append(tally)
-    return groups
-
-
-def _figures(tallies: Sequence[CallTally]) -> CallFigures:
-    ended = [tally for tally in tallies if tally.ending is not None]
-    endings: dict[CallEnding, int] = {}
-    for tally in ended:
-        if tally.ending is not None:
-            endings[tally.ending] = endings.get(tally.ending, 0) + tally.calls
-    return CallFigures(
-        calls=sum(tally.calls for tally in tallies),
-        ended=sum(tally.calls for tally in ended),
-        cost_usd=sum((tally.cost_usd for tally in tallies), Decimal("0.00000000")),
-        unpriced=sum(tally.calls - tally.priced for tally in ended),
-        duration_seconds=round(sum(tally.duration_seconds for tally in tallies), 3),
-        success=Successes(
-            yes=sum(tally.calls for tally in ended if tally.success is True),
-            no=sum(tally.calls for tally in ended if tally.success is False),
-            unknown=sum(tally.calls for tally in ended if tally.success is None),
-        ),
-        endings=endings,
-    )
+def _figures(sums: CallSums) -> dict[str, Any]:
+    return {
+        "calls": sums.calls,
+        "ended": sums.ended,
+        "cost_usd": sums.cost_usd,
+        "unpriced": sums.unpriced,
+        "duration_seconds": round(sums.duration_seconds, 3),
+        "success": Successes(yes=sums.succeeded, no=sums.failed, unknown=sums.unjudged),
+        "endings": dict(sums.endings),
+    }

@@ -51,7 +51,11 @@ def _period(start: datetime | None, end: datetime | None) -> None:
 
 def wanted_calls(
     agent_id: OfAgent = None,
+    assistant_version: Annotated[str | None, Query(max_length=32, pattern=NO_NUL)] = None,
     source: Source = None,
+    direction: Annotated[
+        str | None, Query(max_length=32, pattern=NO_NUL, examples=["inbound"])
+    ] = None,
     created_from: From = None,
     created_to: To = None,
     ended_reason: Annotated[str | None, Query(max_length=200, pattern=NO_NUL)] = None,
@@ -66,14 +70,20 @@ def wanted_calls(
             min_length=2,
             max_length=200,
             pattern=NO_NUL,
-            description="In summary, transcript, or the customer's name or number; in any case.",
+            description=(
+                "Words in summary, transcript or the customer's name, all of them, in any order and "
+                "spelling; `word*` is any word that begins so. Or the last four digits of the "
+                "customer's number, or any six."
+            ),
         ),
     ] = None,
 ) -> CallFilter:
     _period(created_from, created_to)
     return CallFilter(
         agent_id=agent_id,
+        assistant_version=assistant_version,
         source=source,
+        direction=direction,
         created_from=created_from,
         created_to=created_to,
         ended_reason=ended_reason,

@@ -16,7 +16,6 @@ from mission_control.api.leads.schemas import (
     LeadStatusRead,
 )
 from mission_control.api.mirrors.close.store import FIELDS
-from mission_control.core.phone_numbers import e164
 from mission_control.data.leads import Lead, LeadField, LeadFilter
 from mission_control.data.pages import Cursor
 from mission_control.data.unit_of_work import UnitOfWork
@@ -45,7 +44,7 @@ async def list_leads(
     fields, labels = await uow.leads.fields(), await status_labels(uow)
     status_id = status_id_of(status, labels) if status is not None and labels else None
     wanted = LeadFilter(
-        words=_words(search),
+        text=(search or "").strip() or None,
         status_id=status_id,
         status_label=status if status is not None and not labels else None,
         custom=[(_field_named(named, fields), value) for named, value in custom],
@@ -68,14 +67,6 @@ def custom_filters(query: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     if unknown:
         raise LeadFilterUnknownError(unknown)
     return [(name.removeprefix(PREFIX), value) for name, value in query if name.startswith(PREFIX)]
-
-
-def _words(search: str | None) -> list[str]:
-    """A telephone number is one word, however it is written."""
-    if search is None:
-        return []
-    number = e164(search)
-    return [number] if number is not None else search.split()
 
 
 def _field_named(named: str, fields: Sequence[LeadField]) -> LeadField:

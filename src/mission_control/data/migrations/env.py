@@ -6,8 +6,9 @@ from alembic import context
 from sqlalchemy.engine import Connection
 
 from mission_control.data.base import Usd, UtcDateTime
-from mission_control.data.conversations import SEARCH
 from mission_control.data.tables import Base
+
+SEARCHES = ("call_search", "lead_search", "turn_search")
 
 
 def plain_types(kind: str, thing: Any, _context: Any) -> str | Literal[False]:
@@ -27,7 +28,7 @@ def is_ours_to_compare(
     _other: Any,
 ) -> bool:
     """The full text search is made of what no table of ours can say: by hand, in its revision."""
-    return not (reflected and (name or "").startswith(SEARCH))
+    return not (reflected and (name or "").startswith(SEARCHES))
 
 
 def run(connection: Connection) -> None:

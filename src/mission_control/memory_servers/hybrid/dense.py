@@ -27,7 +27,7 @@ class DenseIndex:
     async def refresh(self, uow: UnitOfWork) -> None:
         """Come to hold what the database holds."""
         async with self._lock:
-            count, highest = await uow.conversations.vector_state(self._model)
+            count, highest = await uow.turn_vectors.vector_state(self._model)
             if (count, highest) == (len(self._ids), self._highest):
                 return
             known = await self._loaded(uow, self._ids, self._vectors)
@@ -61,7 +61,7 @@ class DenseIndex:
         """What is known, and what the database holds beyond it."""
         ids, vectors = [known], [of_known]
         after = int(known[-1]) if len(known) else 0
-        while rows := await uow.conversations.vectors(
+        while rows := await uow.turn_vectors.vectors(
             self._model, after=after, limit=LOADED_AT_ONCE
         ):
             after = rows[-1][0]

@@ -113,7 +113,7 @@ async def embed_missing(
     while (at_most is None or made < at_most) and time.monotonic() < end:
         wanted = TEXTS_AT_ONCE if at_most is None else min(TEXTS_AT_ONCE, at_most - made)
         async with units(readonly=True) as uow:
-            waiting = await uow.conversations.without_vector(
+            waiting = await uow.turn_vectors.without_vector(
                 embedder.model, limit=wanted, after=last
             )
         if not waiting:
@@ -122,7 +122,7 @@ async def embed_missing(
         vectors = await embedder.embed([text for _, text in waiting])
         rows = {turn: as_bytes(row) for (turn, _), row in zip(waiting, vectors, strict=True)}
         async with units() as uow:
-            made += await uow.conversations.store_vectors(embedder.model, rows)
+            made += await uow.turn_vectors.store_vectors(embedder.model, rows)
         if report is not None:
             await report(await _so_far(units, embedder.model, made))
     done = await _so_far(units, embedder.model, made)
@@ -145,8 +145,8 @@ def of_length_one(rows: Vectors) -> Vectors:
 
 async def _so_far(units: UnitsOfWork, model: str, made: int) -> Embedded:
     async with units(readonly=True) as uow:
-        with_vector, _ = await uow.conversations.vector_state(model)
-        return Embedded(made, with_vector, await uow.conversations.count_of_texts())
+        with_vector, _ = await uow.turn_vectors.vector_state(model)
+        return Embedded(made, with_vector, await uow.turn_vectors.count_of_texts())
 
 
 def _vectors_of(response: httpx2.Response, count: int) -> Vectors:

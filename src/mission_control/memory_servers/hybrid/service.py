@@ -8,7 +8,8 @@ from typing import Any
 import structlog
 
 from mission_control.core.settings import SearchWeights
-from mission_control.data.conversations import Conversation, ConversationFilter, Turn
+from mission_control.data.conversations import Conversation, Turn
+from mission_control.data.turn_search import ConversationFilter
 from mission_control.data.unit_of_work import UnitOfWork
 from mission_control.memory_servers import cursors, inputs
 from mission_control.memory_servers.errors import (
@@ -190,8 +191,8 @@ class HybridIntelligence:
     async def _dense_stats(self, uow: UnitOfWork) -> DenseStats | None:
         if self._embedder is None:
             return None
-        texts = await uow.conversations.count_of_texts()
-        made, _ = await uow.conversations.vector_state(self._embedder.model)
+        texts = await uow.turn_vectors.count_of_texts()
+        made, _ = await uow.turn_vectors.vector_state(self._embedder.model)
         return DenseStats(
             model=self._embedder.model, texts=texts, with_vector=made, without_vector=texts - made
         )

@@ -8,6 +8,7 @@ from uuid import uuid4
 from pydantic import JsonValue
 
 from mission_control.core.clock import utc_now
+from mission_control.core.text_folding import folded
 from mission_control.data.memories import Memory, MemoryFilter, Moment
 from mission_control.data.unit_of_work import UnitOfWork
 from mission_control.memory_servers import cursors, inputs
@@ -287,7 +288,7 @@ def _content(content: str) -> str:
 
 
 def _search_text(subject: str | None, content: str) -> str:
-    return f"{subject or ''}\n{content}".casefold()
+    return folded(f"{subject or ''}\n{content}")
 
 
 # -------------------------------------------------------------------- reading
