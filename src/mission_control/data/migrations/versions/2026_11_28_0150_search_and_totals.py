@@ -1,7 +1,7 @@
 """full text over calls and leads, totals kept with the calls, an index for every list
 
 Revision: e41f7a90c3d5
-After: e41c7d2f90ab
+After: 5a1d0c7be942
 """
 
 import sqlalchemy as sa
@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql
 from mission_control.data import search_rebuild
 
 revision = "e41f7a90c3d5"
-down_revision = "e41c7d2f90ab"
+down_revision = "5a1d0c7be942"
 branch_labels = None
 depends_on = None
 
