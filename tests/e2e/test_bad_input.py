@@ -97,7 +97,7 @@ BAD = {
         headers={"content-encoding": "gzip"},
     ),
     "nested without end": Bad(f"evaluate/{AGENT}", 400, "malformed", raw=b"[" * 100_000),
-    "nested deeply": Bad(f"evaluate/{AGENT}", 422, "invalid_payload", raw=b"[" * 500 + b"]" * 500),
+    "nested deeply": Bad(f"evaluate/{AGENT}", 400, "malformed", "levels", raw=b"[" * 500 + b"]" * 500),
     "a key twice": Bad(
         f"optimize/{AGENT}/deploy", 400, "json_key_repeated", "force",
         raw=b'{"force": false, "force": true}',
@@ -175,7 +175,6 @@ BAD = {
     ),
     "a list for an object": Bad(f"evaluate/{AGENT}", 422, "invalid_payload", body=[]),
     "wrong method": Bad("agents", 405, "method_not_allowed", "GET, POST", method="DELETE"),
-    "method nobody knows": Bad("agents", 405, "method_not_allowed", "GET, POST", method="BREW"),
     "options": Bad(f"agents/{AGENT}", 405, "method_not_allowed", "DELETE, GET, PUT", method="OPTIONS"),
     "memory that is not there": Bad(
         "memory/memories/no-such-id/correct", 404, "memory_unknown", "this id",

@@ -3,13 +3,15 @@
 import json
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, cast
 
 from fastapi import Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from mission_control.core.errors import MalformedError, NotAcceptableError, UnsupportedMediaError
+
+MOST_LEVELS = 64  # of lists and objects in each other
 
 
 class QueryParameterUnknownError(NotAcceptableError):
@@ -165,6 +167,8 @@ def _check_json(body: bytes) -> None:
     """What has passed FastAPI's own reading, read again by the letter."""
     try:
         read = json.loads(body, object_pairs_hook=_one_of_each, parse_constant=_no_constant)
+        if _is_deeper(read, MOST_LEVELS):
+            raise NotJsonError(f"It is nested deeper than {MOST_LEVELS} levels.")
         json.dumps(read, ensure_ascii=False, allow_nan=False).encode()
     except UnicodeEncodeError:
         raise TextNotUnicodeError(
@@ -177,6 +181,19 @@ def _check_json(body: bytes) -> None:
         raise NumberTooLargeError(
             "A number in the body is larger than any that can be kept; nothing was changed."
         ) from None
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    """Whether lists and objects lie in each other more often than this."""
+    level: list[Any] = [value]
+    for _ in range(levels):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, (dict, list))
+            for inner in cast("list[Any]", outer.values() if isinstance(outer, dict) else outer)
+        ]
+    return any(isinstance(each, (dict, list)) for each in level)
 
 
 def _one_of_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
