@@ -79,9 +79,18 @@ class World:
             uow, agent, prompt=prompt, playbook=playbook, content_hash=f"{number:064}"
         )
 
-    async def deploy(self, version: int = 1) -> dict[str, Any]:
-        body = {"version": version, "force": True}
-        return await self.run((await self.http.post("/api/optimize/ada/deploy", json=body)).json())
+    async def ask(self, what: str, **body: Any) -> httpx2.Response:
+        """Ask for a deployment, a rollback or a take-over."""
+        return await self.http.post(f"/api/optimize/ada/{what}", json=body)
+
+    async def done(self, what: str, **body: Any) -> dict[str, Any]:
+        """The job of it, once it is over."""
+        answer = await self.ask(what, **body)
+        assert answer.status_code == 202, answer.text
+        return await self.run(answer.json())
+
+    async def deploy(self, version: int = 1, *, overwrite: bool = False) -> dict[str, Any]:
+        return await self.done("deploy", version=version, force=True, overwrite=overwrite)
 
     async def run(self, job: dict[str, Any]) -> dict[str, Any]:
         work = WORK[JobKind(job["kind"])](UUID(job["id"]))

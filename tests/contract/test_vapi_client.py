@@ -17,6 +17,7 @@ from mission_control.core.errors import NotAcceptableError
 from mission_control.integrations.errors import (
     AssistantChangedSinceError,
     AssistantNameAmbiguousError,
+    ChangedAtVapiError,
     DeployNotVerifiedError,
     DeployUnconfirmedError,
     IntegrationAmbiguousError,
@@ -29,12 +30,12 @@ from mission_control.integrations.errors import (
     IntegrationRateLimitedError,
     IntegrationRejectedError,
     IntegrationUnavailableError,
-    PromptChangedSinceError,
     PromptNotWritableError,
 )
 from mission_control.integrations.http.client import USER_AGENT
 from mission_control.integrations.vapi import reader as vapi_reader
 from mission_control.integrations.vapi.assistant import OptimizedPrompts, Snapshot
+from mission_control.integrations.vapi.changes import Texts
 from mission_control.integrations.vapi.differences import differences
 from mission_control.integrations.vapi.prompt_slots import live_prompt, with_prompt
 from mission_control.integrations.vapi_client import VAPIClient, open_vapi
@@ -645,11 +646,11 @@ class TestRollingBack:
         deployed = await vapi.deploy_optimized(remus, {"system": PROMPT})
         theirs = with_prompt(await sandbox.get(remus), "Written in the dashboard.")
         await sandbox.edit(remus, model=theirs["model"])
-        with pytest.raises(PromptChangedSinceError) as caught:
+        with pytest.raises(ChangedAtVapiError) as caught:
             await vapi.rollback(remus, deployed.snapshot)
         assert caught.value.fields["changed"] == ["system"]
         assert live_prompt(await sandbox.get(remus)) == "Written in the dashboard."
-        await vapi.rollback(remus, deployed.snapshot, force=True)
+        await vapi.rollback(remus, deployed.snapshot, overwrite=Texts.of(await sandbox.get(remus)))
         assert differences(before, await sandbox.get(remus)) == []
 
     async def test_a_first_message_of_somebody_else_is_not_overwritten(
@@ -659,7 +660,7 @@ class TestRollingBack:
         prompts: OptimizedPrompts = {"system": PROMPT, "first_message": "Hi."}
         deployed = await vapi.deploy_optimized(remus, prompts)
         await sandbox.edit(remus, firstMessage="Good morning.")
-        with pytest.raises(PromptChangedSinceError) as caught:
+        with pytest.raises(ChangedAtVapiError) as caught:
             await vapi.rollback(remus, deployed.snapshot)
         assert caught.value.fields["changed"] == ["first_message"]
         assert live_prompt(await sandbox.get(remus)) == PROMPT
@@ -679,9 +680,9 @@ class TestRollingBack:
         remus = await a_remus(vapi, model=model_with(system("before")))
         deployed = await vapi.deploy_optimized(remus, {"system": PROMPT})
         await sandbox.edit(remus, model=model_with())
-        with pytest.raises(PromptChangedSinceError):
+        with pytest.raises(ChangedAtVapiError):
             await vapi.rollback(remus, deployed.snapshot)
-        await vapi.rollback(remus, deployed.snapshot, force=True)
+        await vapi.rollback(remus, deployed.snapshot, overwrite=Texts.of(await sandbox.get(remus)))
         assert (await sandbox.get(remus))["model"] == model_with(system("before"))
 
     async def test_twice_is_once(self, vapi: VAPIClient, sandbox: Sandbox) -> None:

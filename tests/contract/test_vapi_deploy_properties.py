@@ -11,8 +11,9 @@ import pytest
 from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
-from mission_control.integrations.errors import PromptChangedSinceError, PromptNotWritableError
+from mission_control.integrations.errors import ChangedAtVapiError, PromptNotWritableError
 from mission_control.integrations.vapi.assistant import OptimizedPrompts
+from mission_control.integrations.vapi.changes import Texts, known_after
 from mission_control.integrations.vapi.differences import differences
 from mission_control.integrations.vapi.prompt_slots import live_prompt, with_prompt
 from mission_control.integrations.vapi_client import VAPIClient
@@ -207,11 +208,12 @@ async def test_deploy_edit_rollback(
     conflict = in_conflict(assistant, wanted, edit, ours)
     if conflict:
         event("conflict")
-        with pytest.raises(PromptChangedSinceError) as caught:
+        with pytest.raises(ChangedAtVapiError) as caught:
             await vapi.rollback(key, deployed.snapshot)
         assert caught.value.fields["changed"] == conflict
         assert await vapi.get_assistant(key) == edited
-    await vapi.rollback(key, deployed.snapshot, force=bool(conflict))
+    allowed = Texts.of(edited, known_after(deployed.snapshot)) if conflict else None
+    await vapi.rollback(key, deployed.snapshot, overwrite=allowed)
 
     # As if only they had been there: with their edit, but for what was ours to take back.
     expected = edit.of(assistant, without=ours)

@@ -38,9 +38,8 @@ async def latest(world: World) -> dict[str, Any]:
     return page.json()["items"][0]
 
 
-async def roll_back(world: World, *, force: bool = False) -> dict[str, Any]:
-    body = {"force": force}
-    return await world.run((await world.http.post("/api/optimize/ada/rollback", json=body)).json())
+async def roll_back(world: World, **body: Any) -> dict[str, Any]:
+    return await world.done("rollback", **body)
 
 
 async def faulty(world: World, kind: str, times: int = 1, **options: Any) -> None:
@@ -67,14 +66,14 @@ class TestFirstMessage:
         assert (await roll_back(world))["status"] == "completed"
         assert said(await world.live()) == said(before)
 
-    async def test_of_somebody_else_is_kept_unless_forced(self, world: World) -> None:
+    async def test_of_somebody_else_is_kept_unless_told_to_overwrite(self, world: World) -> None:
         await world.deploy()
         await world.edit(firstMessage="Good morning.")
-        job = await roll_back(world)
-        assert (job["status"], job["error"]["code"]) == ("failed", "prompt_changed_in_vapi")
+        answer = await world.ask("rollback")
+        assert (answer.status_code, answer.json()["code"]) == (409, "changed_at_vapi")
         assert said(await world.live()) == ("Ours.", "Good morning.")
         assert (await agent(world))["status"] == "live"
-        assert (await roll_back(world, force=True))["status"] == "completed"
+        assert (await world.done("rollback", overwrite=True))["status"] == "completed"
         assert said(await world.live()) == ("Written in Vapi.", "Hello.")
 
     async def test_that_we_did_not_change_is_theirs_to_change(self, world: World) -> None:
@@ -188,10 +187,11 @@ class TestWhatComesBack:
         await world.deploy()
         await world.edit_model(messages=[{"role": "system", "content": "Theirs."}])
         await world.now_says("Ours, second.")
-        await world.deploy(2)
+        await world.deploy(2, overwrite=True)
         assert (await roll_back(world))["status"] == "completed"
         assert said(await world.live())[0] == "Theirs."
-        assert (await agent(world))["status"] == "error"
+        now = await agent(world)
+        assert (now["status"], now["deployed_version"]) == ("dev", None)
 
     async def test_a_deployment_of_ours_is(self, world: World) -> None:
         await world.deploy()
@@ -204,9 +204,9 @@ class TestWhatComesBack:
     async def test_what_an_unconfirmed_deployment_put_there_is_ours(self, world: World) -> None:
         before = said(await world.live())
         await faulty(world, "hang", when="after", seconds=9)
-        # It is read twice before it is written; then nothing can be read back.
+        # It is read when asked for, and twice before it is written; then nothing can be read back.
         reads = {"kind": "status", "path": f"/assistant/{ASSISTANT}", "method": "GET"}
-        seen = {"status": 200, "times": 2, "body": await world.live()}
+        seen = {"status": 200, "times": 3, "body": await world.live()}
         async with world.to_vapi() as vapi:
             for fault in (seen, {"status": 503, "times": 3}):
                 await vapi.post("/sandbox/faults", json={**reads, **fault})
@@ -220,9 +220,11 @@ class TestWhatComesBack:
     async def test_a_refused_rollback_names_the_fields(self, world: World) -> None:
         await world.deploy()
         await world.edit(firstMessage="Theirs.")
-        error = (await roll_back(world))["error"]
-        assert error["changed"] == ["first_message"]
-        assert "the first message" in error["detail"]
+        problem = (await world.ask("rollback")).json()
+        assert problem["changed"] == ["first_message"]
+        assert "the first message" in problem["detail"]
+        [change] = problem["changes"]
+        assert (change["known"], change["live"]) == ("Hi, this is {{name}}.\r\n", "Theirs.")
 
 
 class TestWhereItGoes:
@@ -233,8 +235,10 @@ class TestWhereItGoes:
                 f"/assistant/{ASSISTANT}", headers={"Authorization": f"Bearer {KEY}"}
             )
             assert gone.status_code == 200, gone.text
-        assert (await roll_back(world))["error"]["code"] == "assistant_gone"
-        assert (await agent(world))["status"] == "error"
+        refused = await world.ask("rollback")
+        assert (refused.status_code, refused.json()["code"]) == (409, "assistant_gone")
+        again = await world.ask("deploy", version=1, force=True)
+        assert (again.status_code, again.json()["code"]) == (409, "assistant_gone")
         assert (await roll_back(world, force=True))["status"] == "completed"
         now = await agent(world)
         assert (now["status"], now["deployed_version"]) == ("dev", None)
@@ -256,22 +260,19 @@ class TestWhereItGoes:
         assert (linked.status_code, linked.json()["code"]) == (409, "assistant_linked")
         await world.deploy()
         body = {"version": 1, "force": True}
-        job = await world.run((await world.http.post("/api/optimize/bea/deploy", json=body)).json())
-        assert job["error"]["code"] == "assistant_shared"
+        answer = await world.http.post("/api/optimize/bea/deploy", json=body)
+        assert (answer.status_code, answer.json()["code"]) == (409, "assistant_shared")
         assert said(await world.live())[0] == "Ours."
 
 
-async def test_a_comparison_from_before_a_deployment_is_not_shown_as_one_of_now(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    hinted: list[tuple[str, ...]] = []
+async def test_what_was_read_back_is_the_comparison_of_now(world: World) -> None:
+    async def state() -> tuple[str, object]:
+        known = (await world.http.get("/api/agents/ada/drift")).json()
+        return known["state"], known["error"]
 
-    async def note(*arguments: str) -> None:
-        hinted.append(arguments)
-
-    monkeypatch.setattr("mission_control.api.deployments.standing.send_hint", note)
     assert (await world.compared())["state"] == "never_deployed"
     await world.deploy()
-    known = (await world.http.get("/api/agents/ada/drift")).json()
-    assert (known["state"], known["error"]["code"]) == ("unknown", "compared_before")
-    assert hinted == [("drift.check", "ada")]
+    assert await state() == ("clean", None)
+    await roll_back(world)
+    assert await state() == ("changed_here", None)
+    assert (await world.compared())["state"] == "changed_here"

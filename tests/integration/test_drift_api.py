@@ -11,7 +11,7 @@ from mission_control.api.resources import Resources
 from mission_control.core.words import AgentType
 from mission_control.integrations.vapi_client import VAPIClient
 from tests.builders import a_playbook, a_version, an_agent
-from tests.vapi_world import ASSISTANT, FAILURES, World, failing, vapi_world
+from tests.vapi_world import FAILURES, World, failing, vapi_world
 
 
 @pytest.fixture(autouse=True)
@@ -221,7 +221,7 @@ class TestEverything:
         async with world.resources.unit_of_work() as uow:
             gone = await an_agent(uow, "gone", vapi_assistant_id="not-there")
             await a_version(uow, gone, playbook=a_playbook("gone"))
-            broken = await an_agent(uow, "broken", vapi_assistant_id=ASSISTANT)
+            broken = await an_agent(uow, "broken", vapi_assistant_id="another")
             await a_version(uow, broken, playbook="{")
             by_name = await an_agent(uow, "zoe", name="ADA", type=AgentType.PHONE_BOT)
             await a_version(uow, by_name, playbook=a_playbook("zoe", prompt="Written in Vapi."))
@@ -246,7 +246,7 @@ class TestEverything:
 
         monkeypatch.setattr(world.resources.vapi, "get_assistants", answers_late)
         assert await work.check_all(world.resources) == 0
-        assert (await world.http.get("/api/agents/ada/drift")).status_code == 404
+        assert (await world.http.get("/api/agents/ada/drift")).json()["state"] == "clean"
 
     async def test_a_change_is_announced_once(self, world: World) -> None:
         await world.has()
@@ -275,7 +275,7 @@ class TestEverything:
         await world.has()
         async with world.resources.unit_of_work() as uow:
             for name in ("bea", "cleo"):
-                agent = await an_agent(uow, name, vapi_assistant_id=ASSISTANT)
+                agent = await an_agent(uow, name, vapi_assistant_id=f"of-{name}")
                 await a_version(uow, agent, playbook=a_playbook(name))
         await work.check_all(world.resources)
         first = (await world.http.get("/api/drift", params={"limit": 2})).json()

@@ -13,6 +13,7 @@ import pytest
 from pydantic import SecretStr
 
 from mission_control.api.deployments.commands import request_deploy, request_rollback
+from mission_control.api.deployments.plan import Asked
 from mission_control.api.deployments.schemas import DeployRequest, RollbackRequest
 from mission_control.api.deployments.work import DeployWork
 from mission_control.api.jobs.work import run_job
@@ -47,14 +48,12 @@ async def prepared(resources: Resources, assistant_id: str, kind: str) -> UUID:
         agent = await an_agent(uow, **linked)
         playbook = a_playbook(prompt=OURS, first_message="Hi.")
         await a_version(uow, agent, prompt=OURS, playbook=playbook)
-    async with resources.unit_of_work() as uow:
-        request = DeployRequest(version=1, force=True)
-        job = await request_deploy(uow, "ada", request, idempotency_key=None)
+    request = DeployRequest(version=1, force=True)
+    job = await request_deploy(resources, "ada", request, Asked("a test"))
     if kind == "deploy":
         return job.id
     await run_job(resources, job.id, DeployWork(job.id))
-    async with resources.unit_of_work() as uow:
-        return (await request_rollback(uow, "ada", RollbackRequest(), idempotency_key=None)).id
+    return (await request_rollback(resources, "ada", RollbackRequest(), Asked("a test"))).id
 
 
 def merged(url: str) -> Path:

@@ -78,6 +78,9 @@ class ServedApi:
     def post(self, path: str, body: Any = None) -> Any:
         return self._http("POST", path, json=body or {})
 
+    def put(self, path: str, body: Any) -> Any:
+        return self._http("PUT", path, json=body)
+
     def empty(self) -> None:
         async def emptied() -> None:
             async with self.resources.engine.begin() as connection:

@@ -45,7 +45,7 @@ def test_an_unproven_version_is_refused_without_a_word_more(
     assert api.get("/api/deployments")["items"] == []
 
 
-def test_a_failed_deployment_says_why(api: ServedApi, open_page: Open) -> None:
+def test_a_deployment_to_nothing_is_refused(api: ServedApi, open_page: Open) -> None:
     api.post(
         "/api/agents",
         {"playbook": a_playbook("nobody"), "type": "phone_bot", "vapi_assistant_id": "not-there"},
@@ -53,6 +53,19 @@ def test_a_failed_deployment_says_why(api: ServedApi, open_page: Open) -> None:
     console = open_page("deployments")
     console.checkbox(key="deployments_deploy_force").check().run()
     console.button(key="deployments_deploy_now").click().run()
+    assert len(console.error) == 1
+    assert api.get("/api/deployments")["items"] == []
+
+
+def test_a_failed_deployment_says_why(
+    api: ServedApi, open_page: Open, assistant: "Assistant"
+) -> None:
+    linked = {"type": "phone_bot", "vapi_assistant_id": assistant.id}
+    api.post("/api/agents", {"playbook": a_playbook(), **linked})
+    console = open_page("deployments")
+    console.checkbox(key="deployments_deploy_force").check().run()
+    console.button(key="deployments_deploy_now").click().run()
+    assistant.edit("Changed while it waits.")
     api.work()
     console.run()
     assert console.error[0].value.startswith("Deploying failed. ")
@@ -105,9 +118,26 @@ def badges_of(console: AppTest) -> list[str]:
     return [found for text in console.markdown for found in BADGE.findall(text.value)]
 
 
-def test_what_somebody_changed_at_vapi_is_shown_taken_over_or_overwritten(
-    api: ServedApi, open_page: Open, assistant: Assistant
-) -> None:
+def deployed(api: ServedApi, assistant: Assistant) -> None:
+    linked = {"type": "phone_bot", "vapi_assistant_id": assistant.id}
+    api.post("/api/agents", {"playbook": a_playbook(), **linked})
+    api.post("/api/optimize/ada/deploy", {"version": 1, "force": True})
+    api.work()
+
+
+def hotfixed(api: ServedApi, open_page: Open, assistant: Assistant, prompt: str) -> AppTest:
+    """The page once a colleague's hotfix was found."""
+    deployed(api, assistant)
+    assistant.edit(prompt)
+    console = open_page("deployments")
+    console.button(key="deployments_drift_check").click().run()
+    assert ":orange-badge[changed in Vapi]" in badges_of(console)
+    assert any(prompt.rsplit(maxsplit=1)[-1] in part.value for part in console.html)
+    assert any("A text that somebody wrote at Vapi answers" in m.value for m in console.markdown)
+    return console
+
+
+def test_the_first_comparison(api: ServedApi, open_page: Open, assistant: Assistant) -> None:
     linked = {"type": "phone_bot", "vapi_assistant_id": assistant.id}
     api.post("/api/agents", {"playbook": a_playbook(), **linked})
     console = open_page("deployments")
@@ -115,27 +145,55 @@ def test_what_somebody_changed_at_vapi_is_shown_taken_over_or_overwritten(
     console.button(key="deployments_drift_check").click().run()
     assert ":gray-badge[never deployed]" in badges_of(console)
 
-    api.post("/api/optimize/ada/deploy", {"version": 1, "force": True})
-    api.work()
-    assistant.edit("Be rude.")
-    console.button(key="deployments_drift_check").click().run()
-    assert ":orange-badge[changed in Vapi]" in badges_of(console)
-    assert any("Be rude." in part.value for part in console.html)
 
-    console.button(key="deployments_rollback_now").click().run()
+def test_a_hotfix_at_vapi_is_kept_as_a_version(
+    api: ServedApi, open_page: Open, assistant: Assistant
+) -> None:
+    console = hotfixed(api, open_page, assistant, "Be rude.")
+    console.button(key="deployments_keep").click().run()
     api.work()
     console.run()
-    assert console.error[0].value.startswith("Rolling back failed. ")
-    assert assistant.prompt() == "Be rude."
-    console.button(key="deployments_drift_take_over").click().run()
-    assert api.get("/api/agents/ada")["prompt"] == "Be rude."
-
-    console.button(key="deployments_rollback_over").click().run()
-    api.work()
-    console.run()
-    assert console.success[0].value.startswith("Rolled back.")
-    assert assistant.prompt() == "Be kind."
     assert not console.exception
+    agent = api.get("/api/agents/ada")
+    assert (agent["prompt"], agent["deployed_version"]) == ("Be rude.", 2)
+    assert assistant.prompt() == "Be rude."
+    assert ":green-badge[in step]" in badges_of(console)
+
+
+def test_a_hotfix_at_vapi_is_overwritten_on_request_only(
+    api: ServedApi, open_page: Open, assistant: Assistant
+) -> None:
+    console = hotfixed(api, open_page, assistant, "Be rude.")
+    console.button(key="deployments_rollback_now").click().run()
+    assert console.error[0].value.startswith("Somebody changed the prompt at Vapi")
+    assert assistant.prompt() == "Be rude."
+    console.button(key="deployments_overwrite").click().run()
+    api.work()
+    console.run()
+    assert not console.exception
+    assert console.success[0].value.startswith("Deployed.")
+    row = console.dataframe[0].value.iloc[0]
+    assert row["Overwrote"] == "theirs in system"
+    assert row["Asked by"] == "the local owner, by the console"
+    assert assistant.prompt() == api.get("/api/agents/ada")["prompt"]
+
+
+def test_a_hotfix_at_vapi_is_merged_as_a_version(
+    api: ServedApi, open_page: Open, assistant: Assistant
+) -> None:
+    deployed(api, assistant)
+    ours = api.get("/api/agents/ada")["prompt"]
+    assistant.edit(f"{ours} Never quote prices.")
+    api.put("/api/agents/ada", {"prompt": f"Be brief. {ours}"})
+    console = open_page("deployments")
+    console.button(key="deployments_drift_check").click().run()
+    assert ":red-badge[changed on both sides]" in badges_of(console)
+    console.button(key="deployments_merge").click().run()
+    api.work()
+    console.run()
+    assert not console.exception
+    assert assistant.prompt() == f"Be brief. {ours} Never quote prices."
+    assert api.get("/api/agents/ada")["deployed_version"] == 3
 
 
 def test_the_fleet_shows_drift_in_one_request(

@@ -43,6 +43,19 @@ CursorQuery = Annotated[
         max_length=300, pattern=r"^[A-Za-z0-9_-]+$", description="`next_cursor` of the page before."
     ),
 ]
+CLIENTS = {
+    "mission-control-console": "the console",
+    "mission-control-cli": "the command line",
+}
+
+
+def requested_by(connection: HTTPConnection) -> str:
+    """Who asks. Without sign-in that is the one local owner; by what, as far as it says so."""
+    client = connection.headers.get("User-Agent", "").split("/")[0]
+    return f"the local owner, by {CLIENTS.get(client, 'the API')}"
+
+
+RequestedBy = Annotated[str, Depends(requested_by)]
 IdempotencyKey = Annotated[
     str | None,
     Header(

@@ -1,4 +1,4 @@
-"""`mission-control deploy` and `mission-control rollback`."""
+"""`mission-control deploy`, `mission-control take-over` and `mission-control rollback`."""
 
 from typing import Annotated
 
@@ -16,6 +16,10 @@ def deploy(
     force: Annotated[
         bool, typer.Option("--force", help="Although it was not shown to be better.")
     ] = False,
+    overwrite: Annotated[
+        bool,
+        typer.Option("--overwrite", help="Also replace what somebody changed at Vapi. Recorded."),
+    ] = False,
     with_memory: Annotated[
         bool,
         typer.Option("--with-memory", help="With what the agent's context chooses of the memory."),
@@ -30,8 +34,32 @@ def deploy(
 
     with open_session(as_json=as_json, api_url=api_url) as session:
         job = session.client.deploy(
-            agent_id, version=version, force=force, include_memory=with_memory
+            agent_id,
+            version=version,
+            force=force,
+            overwrite=overwrite,
+            include_memory=with_memory,
         )
+        if wait:
+            job_results.await_deployment(session, job)
+        else:
+            job_results.leave_running(session, job)
+
+
+def take_over(
+    *,
+    agent_id: AgentId,
+    note: Annotated[str, typer.Option(help="Why, for the list of versions.")] = "",
+    wait: Wait = True,
+    as_json: AsJson = False,
+    api_url: ApiUrl = None,
+) -> None:
+    """Make what answers at Vapi a version of the agent, and the one in force."""
+    from mission_control.cli import job_results
+    from mission_control.cli.session import open_session
+
+    with open_session(as_json=as_json, api_url=api_url) as session:
+        job = session.client.take_over(agent_id, note=note)
         if wait:
             job_results.await_deployment(session, job)
         else:
@@ -41,8 +69,12 @@ def deploy(
 def rollback(
     *,
     agent_id: AgentId,
+    overwrite: Annotated[
+        bool,
+        typer.Option("--overwrite", help="Also replace what somebody changed at Vapi. Recorded."),
+    ] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Also overwrite what somebody changed there since.")
+        bool, typer.Option("--force", help="Give it up when Vapi no longer has the assistant.")
     ] = False,
     wait: Wait = True,
     as_json: AsJson = False,
@@ -53,7 +85,7 @@ def rollback(
     from mission_control.cli.session import open_session
 
     with open_session(as_json=as_json, api_url=api_url) as session:
-        job = session.client.rollback(agent_id, force=force)
+        job = session.client.rollback(agent_id, overwrite=overwrite, force=force)
         if wait:
             job_results.await_rollback(session, job)
         else:

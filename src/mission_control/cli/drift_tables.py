@@ -76,6 +76,7 @@ def _one(found: DriftRead) -> list[RenderableType]:
         ("state", tables.state(found.state)),
         ("asked", moment(found.checked_at)),
         *([("error", Text(found.error.detail, "red"))] if found.error else []),
+        *(("note", Text(plain(warning), "yellow")) for warning in found.warnings),
         *((field.field, tables.state(field.state)) for field in found.fields),
     ])  # fmt: skip
     return [shown, *(part for field in found.fields for part in _texts(field))]

@@ -67,13 +67,7 @@ def await_deployment(session: Session, job: JobRead) -> None:
 def await_rollback(session: Session, job: JobRead) -> None:
     ended = follow(session, job, watch=False)
     agent = session.client.agents.state(ended.agent_id or "")
-    in_force = (
-        f"Deployed is version {agent.deployed_version}."
-        if agent.deployed_version is not None
-        else "Nothing of ours is deployed any more; the target has what it had before."
-    )
-    told = f"{agent.agent_id}: version {agent.current_version} is the current one."
-    session.screen.answer(agent, Text(f"{told} {in_force}"))
+    session.screen.answer(agent, Text(f"{agent.agent_id}: {agent.answering.line}"))
     _end_unless_completed(session, ended, "The deployment stays in force.")
 
 

@@ -84,7 +84,9 @@ def open_session(*, as_json: bool, api_url: str | None) -> Generator[Session]:
     session: Session | None = None
     with reporting(screen):
         try:
-            with ApiClient(api_url or base_url(get_settings())) as client:
+            with ApiClient(
+                api_url or base_url(get_settings()), name="mission-control-cli"
+            ) as client:
                 session = Session(screen, client)
                 yield session
         except KeyboardInterrupt:

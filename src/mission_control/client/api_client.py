@@ -9,7 +9,12 @@ from uuid import UUID, uuid4
 import httpx2
 from pydantic import BaseModel, ValidationError
 
-from mission_control.api.deployments.schemas import DeploymentPage, DeployRequest, RollbackRequest
+from mission_control.api.deployments.schemas import (
+    DeploymentPage,
+    DeployRequest,
+    RollbackRequest,
+    TakeOverRequest,
+)
 from mission_control.api.evaluate.schemas import EvaluationCreate, EvaluationDetail, EvaluationPage
 from mission_control.api.jobs.schemas import JobRead
 from mission_control.api.optimize.schemas import (
@@ -49,10 +54,14 @@ class ApiClient:
     Every method raises ApiProblemError when the API refuses, ApiUnreachableError when it is away.
     """
 
-    def __init__(self, base_url: str, timeout: float = DEFAULT_TIMEOUT) -> None:
+    def __init__(
+        self, base_url: str, timeout: float = DEFAULT_TIMEOUT, *, name: str = "mission-control"
+    ) -> None:
+        """`name`: which client asks; the product records it."""
         self.base_url = base_url.rstrip("/")
         self._http = httpx2.Client(
             base_url=self.base_url,
+            headers={"User-Agent": name},
             timeout=httpx2.Timeout(timeout, connect=min(timeout, CONNECT_TIMEOUT)),
             limits=httpx2.Limits(keepalive_expiry=KEEP_ALIVE),
             trust_env=False,  # a proxy has no business between two of our own processes
@@ -161,18 +170,33 @@ class ApiClient:
         *,
         version: int | None = None,
         force: bool = False,
+        overwrite: bool = False,
         include_memory: bool = False,
         idempotency_key: str | None = None,
     ) -> JobRead:
         """Put a version on its target; left out: the candidate of the newest optimization."""
-        request = DeployRequest(version=version, force=force, include_memory=include_memory)
+        request = DeployRequest(
+            version=version, force=force, overwrite=overwrite, include_memory=include_memory
+        )
         return self.start(f"/api/optimize/{part(agent_id)}/deploy", request, idempotency_key)
 
+    def take_over(
+        self, agent_id: str, *, note: str = "", idempotency_key: str | None = None
+    ) -> JobRead:
+        """Make what answers at Vapi a version, and the one in force."""
+        request = TakeOverRequest(note=note)
+        return self.start(f"/api/optimize/{part(agent_id)}/take-over", request, idempotency_key)
+
     def rollback(
-        self, agent_id: str, *, force: bool = False, idempotency_key: str | None = None
+        self,
+        agent_id: str,
+        *,
+        overwrite: bool = False,
+        force: bool = False,
+        idempotency_key: str | None = None,
     ) -> JobRead:
         """Undo the deployment in force."""
-        request = RollbackRequest(force=force)
+        request = RollbackRequest(overwrite=overwrite, force=force)
         return self.start(f"/api/optimize/{part(agent_id)}/rollback", request, idempotency_key)
 
     def deployments(

@@ -140,14 +140,22 @@ class LeadMatch(StrEnum):
     PHONE = "phone"  # the number is one of the lead's: several leads may share it
 
 
+class KnownBy(StrEnum):
+    """How we came to know what stands on an assistant."""
+
+    DEPLOYED = "deployed"  # we put it there
+    ROLLED_BACK = "rolled_back"  # we put it back there
+    IMPORTED = "imported"  # we read it, and made the agent of it
+
+
 class DriftState(StrEnum):
-    """How an agent here and its assistant at Vapi have moved since the last deployment."""
+    """How an agent here and its assistant at Vapi have moved since it was last written or read."""
 
     CLEAN = "clean"
     CHANGED_IN_VAPI = "changed_in_vapi"
     CHANGED_HERE = "changed_here"
     BOTH = "both"
-    NEVER_DEPLOYED = "never_deployed"  # they differ, and nothing says who moved
+    NEVER_DEPLOYED = "never_deployed"  # they differ, and nothing of ours was ever there
     UNKNOWN = "unknown"  # Vapi could not be asked
 
 

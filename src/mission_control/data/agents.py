@@ -21,6 +21,7 @@ class Agent(Base):
     __table_args__ = (
         Index("ix_agents_created_at_id", "created_at", "id"),
         Index("ix_agents_status_created_at", "status", "created_at"),
+        UniqueConstraint("vapi_assistant_id"),
     )
 
     id: Mapped[str] = mapped_column(String(64), primary_key=True)
@@ -106,24 +107,9 @@ class AgentRepository:
         return await page_of(self._session, statement, Agent, limit=limit, cursor=cursor)
 
     async def of_assistant(self, assistant_id: str) -> Agent | None:
-        """The agent that is linked to this assistant at Vapi; the oldest, if several are."""
+        """The agent that is linked to this assistant at Vapi."""
         return await self._session.scalar(
-            select(Agent)
-            .where(Agent.vapi_assistant_id == assistant_id)
-            .order_by(Agent.created_at, Agent.id)
-            .limit(1)
-        )
-
-    async def deployed_to(self, assistant_id: str, *, besides: str) -> Agent | None:
-        """Another agent that has a version of its own on this assistant at Vapi."""
-        return await self._session.scalar(
-            select(Agent)
-            .where(
-                Agent.vapi_assistant_id == assistant_id,
-                Agent.deployed_version.is_not(None),
-                Agent.id != besides,
-            )
-            .limit(1)
+            select(Agent).where(Agent.vapi_assistant_id == assistant_id)
         )
 
     async def phone_bots(self) -> Sequence[Agent]:
@@ -165,6 +151,18 @@ class AgentRepository:
         if found is None:
             raise NotFoundError("There is no such version.", version_id=str(version_id))
         return found
+
+    async def same_content(self, version: AgentVersion) -> AgentVersion | None:
+        """The oldest version of the agent that says the same: a rollback makes a copy."""
+        return await self._session.scalar(
+            select(AgentVersion)
+            .where(
+                AgentVersion.agent_id == version.agent_id,
+                AgentVersion.content_hash == version.content_hash,
+            )
+            .order_by(AgentVersion.number)
+            .limit(1)
+        )
 
     async def current(self, agent: Agent) -> AgentVersion:
         return await self.version(agent.id, agent.current_version)

@@ -42,6 +42,20 @@ class Deployment(Record):
     # What of the memory was put into the prompt, to the letter; null: none was asked for.
     memories: Mapped[dict[str, Any] | None] = mapped_column(default=None)
     changed: Mapped[list[str]] = mapped_column(default=list)
+    warnings: Mapped[list[str]] = mapped_column(default=list)
+    requested_by: Mapped[str | None] = mapped_column(String(120), default=None)
+    # Theirs at Vapi became the version that this deployment puts in force.
+    taken_over: Mapped[bool] = mapped_column(default=False)
+    # The texts at the target when this was asked for: these may be replaced, and no others.
+    seen: Mapped[dict[str, Any] | None] = mapped_column(default=None)
+    # What of somebody else's was overwritten on request: `{field, known, live}`; null: nothing.
+    overwritten: Mapped[list[dict[str, Any]] | None] = mapped_column(default=None)
+    # What was known of the assistant before, encrypted: a rollback brings that back too.
+    known_before: Mapped[bytes | None] = mapped_column(LargeBinary, default=None)
+    rolled_back_at: Mapped[datetime | None] = mapped_column(default=None)
+    rolled_back_by: Mapped[str | None] = mapped_column(String(120), default=None)
+    rollback_seen: Mapped[dict[str, Any] | None] = mapped_column(default=None)
+    rollback_overwritten: Mapped[list[dict[str, Any]] | None] = mapped_column(default=None)
     error: Mapped[dict[str, Any] | None] = mapped_column(default=None)
     finished_at: Mapped[datetime | None] = mapped_column(default=None)
 
@@ -78,16 +92,25 @@ class DeploymentRepository:
             verified.order_by(Deployment.created_at.desc(), Deployment.id.desc()).limit(1)
         )
 
-    async def latest_begun(self, agent_id: str, *, besides: UUID) -> Deployment | None:
-        """The newest other one that came as far as to note what was there before it."""
+    async def latest_begun(self, agent_id: str, *, besides: UUID | None) -> Deployment | None:
+        """The newest (other) one that came as far as to note what was there before it."""
+        begun = select(Deployment).where(
+            Deployment.agent_id == agent_id, Deployment.snapshot.is_not(None)
+        )
+        if besides is not None:
+            begun = begun.where(Deployment.id != besides)
+        return await self._session.scalar(
+            begun.order_by(Deployment.created_at.desc(), Deployment.id.desc()).limit(1)
+        )
+
+    async def latest_rolled_back(self, agent_id: str) -> Deployment | None:
+        """The one that was taken back last, if any."""
         return await self._session.scalar(
             select(Deployment)
             .where(
-                Deployment.agent_id == agent_id,
-                Deployment.id != besides,
-                Deployment.snapshot.is_not(None),
+                Deployment.agent_id == agent_id, Deployment.status == DeploymentStatus.ROLLED_BACK
             )
-            .order_by(Deployment.created_at.desc(), Deployment.id.desc())
+            .order_by(Deployment.rolled_back_at.desc().nulls_last(), Deployment.id.desc())
             .limit(1)
         )
 

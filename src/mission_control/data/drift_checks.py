@@ -26,6 +26,7 @@ class DriftCheck(Base):
     state: Mapped[DriftState]
     fields: Mapped[list[dict[str, Any]]] = mapped_column(default=list)
     error: Mapped[dict[str, Any] | None] = mapped_column(default=None)
+    warnings: Mapped[list[str]] = mapped_column(default=list)
     checked_at: Mapped[datetime] = mapped_column(default=utc_now)
     # When Vapi last answered: the age of `fields` while the state is unknown.
     compared_at: Mapped[datetime | None] = mapped_column(default=None)

@@ -28,6 +28,7 @@ from mission_control.data.drift_checks import DriftCheckRepository
 from mission_control.data.evaluations import EvaluationRepository
 from mission_control.data.executions import ExecutionRepository
 from mission_control.data.jobs import JobRepository
+from mission_control.data.known_assistants import KnownAssistantRepository
 from mission_control.data.lead_repository import LeadRepository
 from mission_control.data.memories import MemoryRepository
 from mission_control.data.optimizations import OptimizationRepository
@@ -100,6 +101,7 @@ class UnitOfWork:
     deployments: DeploymentRepository
     executions: ExecutionRepository
     drift_checks: DriftCheckRepository
+    known_assistants: KnownAssistantRepository
     calls: CallRepository
     call_totals: CallTotalsRepository
     leads: LeadRepository
@@ -138,6 +140,7 @@ class UnitOfWork:
         self.deployments = DeploymentRepository(self._session)
         self.executions = ExecutionRepository(self._session)
         self.drift_checks = DriftCheckRepository(self._session)
+        self.known_assistants = KnownAssistantRepository(self._session)
         self.call_totals = CallTotalsRepository(self._session)
         self.calls = CallRepository(self._session, self.call_totals)
         self.leads = LeadRepository(self._session)

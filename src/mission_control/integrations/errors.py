@@ -1,5 +1,6 @@
 """What can go wrong with somebody else's system, in words the rest of us can act on."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mission_control.core.errors import ConflictError, MissionControlError
@@ -93,10 +94,39 @@ class AssistantChangedSinceError(ConflictError):
     code = "assistant_changed_in_vapi"
 
 
-class PromptChangedSinceError(ConflictError):
-    """Somebody changed the prompt in Vapi after our deployment."""
+class PromptAmbiguousError(ConflictError):
+    """Our prompt is gone from the assistant, and several system messages could have replaced it."""
 
-    code = "prompt_changed_in_vapi"
+    code = "vapi_prompt_ambiguous"
+
+    def __init__(self, messages: int) -> None:
+        super().__init__(
+            f"The prompt that we know of is no longer at Vapi, and {messages} system messages there "
+            "could have taken its place. Nothing was changed; leave one of them in Vapi, or put "
+            "the prompt that was there back.",
+            messages=messages,
+        )
+
+
+class ChangedAtVapiError(ConflictError):
+    """Somebody changed a text at Vapi since we last wrote or read it.
+
+    `changes` are `{field, known, live}`: what we know to have been there, and what is there now.
+    """
+
+    code = "changed_at_vapi"
+
+    def __init__(self, done: str, changes: Sequence[Mapping[str, str | None]]) -> None:
+        names = {"system": "the prompt", "first_message": "the first message"}
+        fields = [str(change["field"]) for change in changes]
+        what = " and ".join(names[field] for field in fields)
+        super().__init__(
+            f"Somebody changed {what} at Vapi since this was last written or read here. {done} "
+            "Take their text over as a version, or do the same again with `overwrite`, which is "
+            "recorded.",
+            changed=fields,
+            changes=[dict(change) for change in changes],
+        )
 
 
 class DeployUnconfirmedError(IntegrationAmbiguousError):

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 import structlog
 from pydantic import SecretStr
 
+from mission_control.core.json_types import JsonObject
 from mission_control.integrations.errors import (
     AssistantChangedSinceError,
     DeployNotVerifiedError,
@@ -18,15 +19,23 @@ from mission_control.integrations.errors import (
     IntegrationError,
 )
 from mission_control.integrations.http.connections import open_http
-from mission_control.integrations.vapi.assistant import (
-    AssistantSummary,
-    JsonObject,
-    OptimizedPrompts,
-    Snapshot,
+from mission_control.integrations.vapi.assistant import AssistantSummary, OptimizedPrompts, Snapshot
+from mission_control.integrations.vapi.changes import (
+    Texts,
+    changed_texts,
+    refuse_changed,
+    with_previous,
 )
 from mission_control.integrations.vapi.chat import ChatReply, chat_request
 from mission_control.integrations.vapi.differences import differences
-from mission_control.integrations.vapi.prompt_slots import with_previous, with_prompts
+from mission_control.integrations.vapi.prompt_slots import (
+    NOTHING_KNOWN,
+    Known,
+    known_of,
+    live_prompt,
+    system_texts,
+    with_prompts,
+)
 from mission_control.integrations.vapi.reader import VapiReader
 
 log = structlog.get_logger(__name__)
@@ -38,11 +47,12 @@ MOST_NAMED = 5  # fields in one sentence
 
 @dataclass(frozen=True, slots=True)
 class DeployedPrompt:
-    """`unchanged`: the prompt was already there. `snapshot` holds secrets."""
+    """`unchanged`: the prompt was already there. `snapshot` and `assistant` (as read) hold secrets."""
 
     status: Literal["deployed", "unchanged"]
     changed_fields: tuple[str, ...]
     snapshot: Snapshot
+    assistant: JsonObject
     latest_version: str | None
 
 
@@ -107,47 +117,56 @@ class VAPIClient(VapiReader):
         optimized_prompts: OptimizedPrompts,
         *,
         before: JsonObject | None = None,
+        known: Known = NOTHING_KNOWN,
     ) -> DeployedPrompt:
         """Put these prompts on the assistant, and prove that nothing else changed.
 
-        Safe to run again after a crash: pass as `before` the assistant that was stored first. Vapi
-        has no optimistic locking, so an edit made between our read and our write (about 100 ms)
-        cannot be seen.
+        Safe to run again after a crash: pass as `before` the assistant that was stored first, with
+        what is `known` of it. Vapi has no optimistic locking, so an edit made between our read and
+        our write (about 100 ms) cannot be seen.
 
         Raises:
-            AssistantChangedSinceError: It is not as `before`, and the prompts are not live either.
+            ChangedAtVapiError: A text is neither as in `before` nor what is to be put there.
+            AssistantChangedSinceError: Something else is not as in `before`.
+            PromptAmbiguousError: The prompt that is known is gone, and several could be it.
             PromptNotWritableError: Its prompt is kept where we cannot write it.
             DeployUnconfirmedError: Vapi did not confirm; run the same deployment again.
             DeployNotVerifiedError: Vapi stored something else; it was put back if `restored`.
         """
         current = await self.get_assistant(assistant_id)
         start = current if before is None else before
-        changed = differences(start, with_prompts(start, optimized_prompts))
-        wanted = with_prompts(current, optimized_prompts)
+        meant = with_prompts(start, optimized_prompts, known)
+        changed = differences(start, meant)
+        now = _known_now(start, current, optimized_prompts, known)
+        wanted = with_prompts(current, optimized_prompts, now)
         after = current
         if differences(current, wanted):
-            _refuse_if_changed(start, current)
+            _refuse_if_changed(start, current, optimized_prompts, known)
             after = await self._change(assistant_id, current, wanted)
             log.info("vapi_prompt_deployed", assistant_id=assistant_id, changed=changed)
         return DeployedPrompt(
             status="deployed" if changed else "unchanged",
             changed_fields=tuple(changed),
-            snapshot=Snapshot(start, optimized_prompts),
+            snapshot=Snapshot(start, optimized_prompts, live_prompt(start, known)),
+            assistant=after,
             latest_version=AssistantSummary.of(after).latest_version,
         )
 
     async def rollback(
-        self, assistant_id: str, snapshot: Snapshot, *, force: bool = False
+        self, assistant_id: str, snapshot: Snapshot, *, overwrite: Texts | None = None
     ) -> RolledBackPrompt:
         """Put back what the deployment replaced. What others changed since elsewhere is kept.
 
+        `overwrite`: the texts that may be overwritten although they are not ours, and no others.
+
         Raises:
-            PromptChangedSinceError: Somebody changed the prompt itself; `force` overwrites it.
+            ChangedAtVapiError: Somebody changed the text itself to something else than these.
+            PromptAmbiguousError: Our prompt is gone, and several could have taken its place.
             DeployUnconfirmedError: Vapi did not confirm; ask for the same rollback again.
             DeployNotVerifiedError: Vapi stored something else; it was put back if `restored`.
         """
         current = await self.get_assistant(assistant_id)
-        wanted = with_previous(current, snapshot, force=force)
+        wanted = with_previous(current, snapshot, overwrite=overwrite)
         changed = differences(current, wanted)
         after = current
         if changed:
@@ -263,7 +282,21 @@ def _only(assistant: JsonObject, keys: Iterable[str]) -> JsonObject:
     return {key: assistant.get(key) for key in keys}
 
 
-def _refuse_if_changed(before: JsonObject, current: JsonObject) -> None:
+def _known_now(
+    start: JsonObject, current: JsonObject, prompts: OptimizedPrompts, known: Known
+) -> Known:
+    """A deployment that is taken up again may have put its prompt there already."""
+    prompt = prompts["system"]
+    before, now = (list(system_texts(each)).count(prompt) for each in (start, current))
+    is_put = now > before or (now == before and live_prompt(start, known) == prompt)
+    return Known(prompt, known_of(start, live_prompt(start, known)).beside) if is_put else known
+
+
+def _refuse_if_changed(
+    before: JsonObject, current: JsonObject, prompts: OptimizedPrompts, known: Known
+) -> None:
+    texts = changed_texts(prompts, Texts.of(before, known), Texts.of(current, known))
+    refuse_changed(texts, "Nothing was deployed.")
     changed = differences(before, current)
     if changed:
         raise AssistantChangedSinceError(

@@ -12,7 +12,7 @@ ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104  # where it 
 def api_client() -> ApiClient:
     settings = get_settings()
     host = ANY_ADDRESS.get(settings.mc_host, settings.mc_host)
-    return ApiClient(f"http://{host}:{settings.mc_api_port}")
+    return ApiClient(f"http://{host}:{settings.mc_api_port}", name="mission-control-console")
 
 
 def api_port() -> int:

@@ -7,11 +7,11 @@ from mission_control.api.agents.schemas import AgentDetail
 from mission_control.api.leads.contact_names import contact_names
 from mission_control.api.resources import Resources
 from mission_control.core import playbook as playbooks
+from mission_control.core.json_types import JsonObject
 from mission_control.core.playbook_parts import canonical_yaml
 from mission_control.core.words import AgentType
 from mission_control.integrations.errors import IntegrationError
 from mission_control.integrations.superoptix_client import program_of
-from mission_control.integrations.vapi.assistant import JsonObject
 from mission_control.integrations.vapi.playbook import (
     keeps_calls_private,
     left_at_vapi,

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from mission_control.api.agent_import.schemas import ImportCandidate, ImportCandidates
 from mission_control.api.resources import Resources
-from mission_control.integrations.vapi.assistant import AssistantSummary, JsonObject
+from mission_control.core.json_types import JsonObject
+from mission_control.integrations.vapi.assistant import AssistantSummary
 from mission_control.integrations.vapi.playbook import slug_of, why_not
 
 

@@ -7,7 +7,7 @@ from mission_control.api.agents.errors import (
     AgentIdChangedError,
     VersionChangedError,
 )
-from mission_control.api.agents.registration import refuse_linked, store_new
+from mission_control.api.agents.registration import refuse_linked, store_new, stored_unless_linked
 from mission_control.api.agents.schemas import AgentCreate, AgentDetail, AgentUpdate
 from mission_control.api.agents.versions import add_version, playbook_of
 from mission_control.api.agents.warnings import warnings_of
@@ -77,7 +77,9 @@ async def _store_update(
         if "vapi_assistant_id" in request.model_fields_set:
             if request.vapi_assistant_id != agent.vapi_assistant_id:
                 await refuse_linked(uow, request.vapi_assistant_id)
+                await uow.known_assistants.forget(agent.id)
             agent.vapi_assistant_id = request.vapi_assistant_id
+            await stored_unless_linked(uow, agent)
         if edited is not None and compiled is not None:
             await _refuse_while_optimizing(uow, agent)
             current = await add_version(
@@ -92,7 +94,7 @@ async def _store_update(
             agent.current_version = current.number
             agent.name, agent.description = edited.name, edited.description
         await uow.flush()
-        return detail(agent, current)
+        return await detail(uow, agent, current)
 
 
 async def _spent_by_looking(

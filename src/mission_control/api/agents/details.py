@@ -1,5 +1,6 @@
 """An agent with its current version, as it is shown."""
 
+from mission_control.api.agents.answering import answering_of
 from mission_control.api.agents.schemas import (
     AgentDetail,
     AgentRead,
@@ -9,12 +10,14 @@ from mission_control.api.agents.versions import playbook_of
 from mission_control.core import playbook as playbooks
 from mission_control.core.playbook import Playbook
 from mission_control.data.agents import Agent, AgentVersion
+from mission_control.data.unit_of_work import UnitOfWork
 
 
-def detail(agent: Agent, version: AgentVersion) -> AgentDetail:
+async def detail(uow: UnitOfWork, agent: Agent, version: AgentVersion) -> AgentDetail:
     playbook = playbook_of(version)
     return AgentDetail(
         **AgentRead.model_validate(agent).model_dump(),
+        answering=await answering_of(uow, agent),
         prompt=version.prompt,
         first_message=playbook.first_message,
         warnings=[*version.warnings, *_drafts_to_review(playbook)],

@@ -21,9 +21,11 @@ class AssistantLinkedError(ConflictError):
 
     code = "assistant_linked"
 
-    def __init__(self, agent_id: str, assistant_id: str) -> None:
+    def __init__(self, agent_id: str | None, assistant_id: str) -> None:
+        """`agent_id` is None where somebody linked another one in this very moment."""
+        which = f"The agent {agent_id}" if agent_id is not None else "Another agent"
         super().__init__(
-            f"The agent {agent_id} is linked to this assistant already; nothing was changed. Work "
+            f"{which} is linked to this assistant already; nothing was changed. Work "
             "with that agent, or link it to another assistant first.",
             agent_id=agent_id,
             assistant_id=assistant_id,
@@ -81,4 +83,16 @@ class VersionChangedError(ConflictError):
             f"Somebody stored version {current} since you read this agent. Nothing was changed; "
             "read it again and repeat your edit.",
             current_version=current,
+        )
+
+
+class DeploymentRunningError(ConflictError):
+    """A deployment or rollback of this agent is still going on."""
+
+    code = "deployment_running"
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(
+            "A deployment or rollback of this agent is still going on; nothing new was started.",
+            job_id=job_id,
         )

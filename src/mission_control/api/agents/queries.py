@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from mission_control.api.agents.answering import answering_of
 from mission_control.api.agents.details import detail
 from mission_control.api.agents.schemas import (
     AgentDetail,
@@ -67,7 +68,7 @@ async def _measured(uow: UnitOfWork, agents: Sequence[Agent]) -> dict[str, Measu
 async def show_agent(uow: UnitOfWork, agent_id: str) -> AgentDetail:
     agent = await uow.agents.get(agent_id)
     measured = await _measured(uow, [agent])
-    shown = detail(agent, await uow.agents.current(agent))
+    shown = await detail(uow, agent, await uow.agents.current(agent))
     return shown.model_copy(update={"measured": measured.get(agent_id)})
 
 
@@ -79,6 +80,7 @@ async def show_state(uow: UnitOfWork, agent_id: str) -> AgentState:
         current_version=agent.current_version,
         deployed_version=agent.deployed_version,
         open_jobs=[job.id for job in await uow.jobs.open_for(agent_id)],
+        answering=await answering_of(uow, agent),
     )
 
 

@@ -12,7 +12,7 @@ from mission_control.api.agents.warnings import warnings_of
 from mission_control.core.playbook import Playbook
 from mission_control.core.words import AgentStatus, AgentType, VersionOrigin
 from mission_control.data.agents import Agent
-from mission_control.data.unit_of_work import UnitOfWork
+from mission_control.data.unit_of_work import UnitOfWork, WrittenMeanwhileError
 from mission_control_protocol import Compiled
 
 log = structlog.get_logger(__name__)
@@ -41,14 +41,14 @@ async def store_new(
         vapi_assistant_id=assistant_id,
     )
     uow.agents.add(agent)
-    await uow.flush()
+    await stored_unless_linked(uow, agent)
     version = await add_version(
         uow, agent, playbook,
         prompt=compiled.prompt, warnings=[*compiled.warnings, *warnings_of(playbook), *warnings],
         origin=VersionOrigin.IMPORT, parent_id=None, note=note,
     )  # fmt: skip
     log.info("agent_imported", agent_id=agent.id, scenarios=len(playbook.scenarios))
-    return detail(agent, version)
+    return await detail(uow, agent, version)
 
 
 async def refuse_linked(uow: UnitOfWork, assistant_id: str | None) -> None:
@@ -56,3 +56,14 @@ async def refuse_linked(uow: UnitOfWork, assistant_id: str | None) -> None:
     linked = await uow.agents.of_assistant(assistant_id) if assistant_id is not None else None
     if linked is not None and assistant_id is not None:
         raise AssistantLinkedError(linked.id, assistant_id)
+
+
+async def stored_unless_linked(uow: UnitOfWork, agent: Agent) -> None:
+    """The database lets one agent be linked to an assistant; who comes second is told so."""
+    assistant_id = agent.vapi_assistant_id
+    try:
+        await uow.flush()
+    except WrittenMeanwhileError as error:
+        if assistant_id is None or "vapi_assistant_id" not in str(error.__cause__):
+            raise
+        raise AssistantLinkedError(None, assistant_id) from error

@@ -127,9 +127,23 @@ class ScenarioRead(BaseModel):
     checks: list[str] = Field(examples=[["contains: licensed agent", "excludes: guarantee"]])
 
 
+class Answering(BaseModel):
+    """What answers for an agent now. Null where that is not known, or nothing of ours does."""
+
+    line: str = Field(
+        description="All of it in a sentence or two.",
+        examples=["Version 3 answers at Vapi since 2026-11-28 09:00 UTC, deployed by …"],
+    )
+    version: int | None = None
+    since: datetime | None = None
+    by: str | None = None
+    measured: str | None = None
+
+
 class AgentDetail(AgentRead):
     """An agent with its current version."""
 
+    answering: Answering
     prompt: str
     first_message: str | None = Field(description="What a phone bot says first; null: not ours.")
     warnings: list[str]
@@ -196,6 +210,7 @@ class AgentState(BaseModel):
     current_version: int
     deployed_version: int | None
     open_jobs: list[UUID]
+    answering: Answering
 
 
 class MarketplaceRead(BaseModel):

@@ -54,33 +54,9 @@ class AlreadyInForceError(ConflictError):
     def __init__(self, version: int, in_force: int) -> None:
         super().__init__(
             f"What version {version} says is in force already, as version {in_force}; nothing was "
-            "changed. If somebody changed the target since, deploy it again with `force`.",
+            "changed. If somebody changed the target since, deploy it again with `overwrite`.",
             version=version,
             in_force=in_force,
-        )
-
-
-class ComparedBeforeError(ConflictError):
-    """The last comparison is older than the last deployment or rollback."""
-
-    code = "compared_before"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "The agent was deployed or rolled back since it was last compared with Vapi. It is "
-            "compared again in a moment, or now if you ask for it."
-        )
-
-
-class DeploymentRunningError(ConflictError):
-    """A deployment or rollback of this agent is still going on."""
-
-    code = "deployment_running"
-
-    def __init__(self, job_id: str) -> None:
-        super().__init__(
-            "A deployment or rollback of this agent is still going on; nothing new was started.",
-            job_id=job_id,
         )
 
 
@@ -119,3 +95,28 @@ class NothingToRollBackError(ConflictError):
 
     def __init__(self) -> None:
         super().__init__("No deployment of this agent is in force, so there is nothing to undo.")
+
+
+class NothingToTakeOverError(ConflictError):
+    """What answers at Vapi is what the current version says, or nothing."""
+
+    code = "nothing_to_take_over"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"{why} Nothing was changed.")
+
+
+class OverriddenInSquadError(ConflictError):
+    """A squad puts texts of its own in the place of the assistant's."""
+
+    code = "overridden_in_squad"
+
+    def __init__(self, squads: list[str]) -> None:
+        names = ", ".join(squads)
+        super().__init__(
+            f"Callers who reach the assistant through {names} hear the texts that the squad has in "
+            "its place (`assistantOverrides`), so a deployment would not reach them. Nothing was "
+            "deployed. Take the texts out of the squad in Vapi, or deploy for the other callers "
+            "with `force`.",
+            squads=squads,
+        )

@@ -1,34 +1,69 @@
-"""HTTP door of deployments: deploy, roll back, and what was deployed when."""
+"""HTTP door of deployments: deploy, roll back, take over, and what was deployed when."""
 
 from fastapi import APIRouter, Response
 
-from mission_control.api.deployments import commands, queries
+from mission_control.api.agents.errors import AgentBusyError, DeploymentRunningError
+from mission_control.api.deployments import commands, queries, take_over
 from mission_control.api.deployments.errors import (
     AlreadyInForceError,
+    AssistantGoneError,
+    AssistantSharedError,
     ComparedWithAnotherError,
-    DeploymentRunningError,
     NoCandidateError,
     NothingToRollBackError,
+    NothingToTakeOverError,
     NotShownBetterError,
+    OverriddenInSquadError,
 )
-from mission_control.api.deployments.schemas import DeploymentPage, DeployRequest, RollbackRequest
+from mission_control.api.deployments.plan import Asked
+from mission_control.api.deployments.schemas import (
+    DeploymentPage,
+    DeployRequest,
+    RollbackRequest,
+    TakeOverRequest,
+)
 from mission_control.api.deps import (
     AgentId,
     CursorQuery,
+    Held,
     IdempotencyKey,
     Limit,
     OfAgent,
     ReadOnlyUow,
-    Uow,
+    RequestedBy,
 )
+from mission_control.api.drift.errors import AgentMovedError, NoAssistantError
 from mission_control.api.jobs.errors import IdempotencyKeyReusedError
 from mission_control.api.jobs.schemas import JobRead
+from mission_control.api.memory.prompt_memory import NoAgentContextError
 from mission_control.api.problems import refusals
+from mission_control.core.encryption import SecretUnreadableError
 from mission_control.core.errors import NotFoundError
+from mission_control.core.playbook import PlaybookInvalidError
 from mission_control.data.jobs import Job
 from mission_control.data.pages import CursorError
+from mission_control.integrations.errors import (
+    AssistantNameAmbiguousError,
+    ChangedAtVapiError,
+    IntegrationContractError,
+    IntegrationCredentialsError,
+    IntegrationNotFoundError,
+    IntegrationRateLimitedError,
+    IntegrationUnavailableError,
+    PromptAmbiguousError,
+    SuperOptiXError,
+)
 
 router = APIRouter(tags=["deployments"])
+
+# What all that changes a target can be refused for.
+ON_A_TARGET = (
+    ChangedAtVapiError, PromptAmbiguousError, AssistantGoneError, AssistantSharedError,
+    AssistantNameAmbiguousError, AgentMovedError, DeploymentRunningError,
+    IdempotencyKeyReusedError, SecretUnreadableError, IntegrationUnavailableError,
+    IntegrationCredentialsError, IntegrationNotFoundError, IntegrationContractError,
+    IntegrationRateLimitedError,
+)  # fmt: skip
 
 
 @router.get(
@@ -50,21 +85,50 @@ async def list_deployments(
     summary="Deploy the candidate",
     responses=refusals(
         NotFoundError, NoCandidateError, NotShownBetterError, ComparedWithAnotherError,
-        AlreadyInForceError,
-        DeploymentRunningError, IdempotencyKeyReusedError,
+        AlreadyInForceError, NoAgentContextError, OverriddenInSquadError, *ON_A_TARGET,
     ),
 )  # fmt: skip
 async def deploy(
-    uow: Uow,
+    held: Held,
     agent_id: AgentId,
     request: DeployRequest,
     response: Response,
+    requested_by: RequestedBy,
     idempotency_key: IdempotencyKey = None,
 ) -> Job:
-    """Changes only the prompt, reads it back, and says `live` only then."""
-    job = await commands.request_deploy(uow, agent_id, request, idempotency_key=idempotency_key)
-    response.headers["Location"] = f"/api/jobs/{job.id}"
-    return job
+    """Changes only the prompt, reads it back, and says `live` only then.
+
+    What somebody changed at Vapi meanwhile is not overwritten, unless `overwrite` is given.
+    """
+    asked = Asked(requested_by, idempotency_key)
+    return _accepted(await commands.request_deploy(held, agent_id, request, asked), response)
+
+
+@router.post(
+    "/api/optimize/{agent_id}/take-over",
+    status_code=202,
+    response_model=JobRead,
+    summary="Make what answers at Vapi the version in force",
+    responses=refusals(
+        NotFoundError, NothingToTakeOverError, NoAssistantError, AgentBusyError,
+        PlaybookInvalidError, SuperOptiXError, *ON_A_TARGET,
+    ),
+)  # fmt: skip
+async def take_theirs_over(
+    held: Held,
+    agent_id: AgentId,
+    request: TakeOverRequest,
+    response: Response,
+    requested_by: RequestedBy,
+    idempotency_key: IdempotencyKey = None,
+) -> Job:
+    """Their text becomes a new version at once; nothing is changed at Vapi.
+
+    The job confirms that it is still there, and that version is then the one in force. A rollback
+    brings back what was deployed before.
+    """
+    asked = Asked(requested_by, idempotency_key)
+    return _accepted(await take_over.request_take_over(held, agent_id, request, asked), response)
 
 
 @router.post(
@@ -72,18 +136,21 @@ async def deploy(
     status_code=202,
     response_model=JobRead,
     summary="Undo the deployment in force",
-    responses=refusals(
-        NotFoundError, NothingToRollBackError, DeploymentRunningError, IdempotencyKeyReusedError
-    ),
+    responses=refusals(NotFoundError, NothingToRollBackError, *ON_A_TARGET),
 )
 async def roll_back(
-    uow: Uow,
+    held: Held,
     agent_id: AgentId,
     request: RollbackRequest,
     response: Response,
+    requested_by: RequestedBy,
     idempotency_key: IdempotencyKey = None,
 ) -> Job:
     """Takes back what we changed and keeps what others changed since."""
-    job = await commands.request_rollback(uow, agent_id, request, idempotency_key=idempotency_key)
+    asked = Asked(requested_by, idempotency_key)
+    return _accepted(await commands.request_rollback(held, agent_id, request, asked), response)
+
+
+def _accepted(job: Job, response: Response) -> Job:
     response.headers["Location"] = f"/api/jobs/{job.id}"
     return job

@@ -6,12 +6,18 @@ from typing import Any
 
 import structlog
 
-from mission_control.api.deployments.errors import AssistantGoneError, ComparedBeforeError
+from mission_control.api.deployments.errors import AssistantGoneError
+from mission_control.api.drift.errors import ComparedBeforeError
+from mission_control.api.drift.known import KnownState, remember
+from mission_control.api.drift.registry import registry_of
+from mission_control.api.drift.storing import store_found
 from mission_control.api.jobs.errors import JobGaveUpError
 from mission_control.api.jobs.job_run import JobRun
 from mission_control.api.queue import send_hint
+from mission_control.core.encryption import Vault
 from mission_control.core.errors import MissionControlError
-from mission_control.core.words import AgentStatus, DriftState
+from mission_control.core.json_types import JsonObject
+from mission_control.core.words import AgentStatus, DriftState, KnownBy
 from mission_control.data.agents import Agent
 from mission_control.data.deployments import Deployment
 from mission_control.data.unit_of_work import UnitOfWork
@@ -20,16 +26,11 @@ from mission_control.integrations.errors import (
     DeployUnconfirmedError,
     IntegrationNotFoundError,
 )
-from mission_control.integrations.vapi.assistant import Snapshot
 
 log = structlog.get_logger(__name__)
 # A job that ended like this may have died after it changed the target.
 ENDED_UNSEEN = (MissionControlError.code, JobGaveUpError.code)
 COMPARE = "drift.check"
-
-
-def snapshot_of(job: JobRun, sealed: bytes) -> Snapshot:
-    return Snapshot.from_json(job.resources.vault.decrypt_json(sealed))
 
 
 async def unsettle(uow: UnitOfWork, agent_id: str) -> None:
@@ -76,6 +77,21 @@ async def settle(uow: UnitOfWork, deployment: Deployment, error: dict[str, Any])
         await let_stand(uow, agent, AgentStatus.ERROR)
     elif await uow.deployments.standing(agent.id) is not None:
         await let_stand(uow, agent, AgentStatus.LIVE)
+
+
+async def note_what_is_there(
+    uow: UnitOfWork,
+    vault: Vault,
+    agent: Agent,
+    state: KnownState,
+    there: JsonObject,
+    *,
+    by: KnownBy,
+) -> None:
+    """It was read back: that is what is known now, and how the agent and it differ."""
+    await uow.flush()
+    await remember(uow, vault, agent.id, state, by)
+    await store_found(uow, vault, await registry_of(uow, agent), there)
 
 
 async def outdate_comparison(uow: UnitOfWork, agent: Agent) -> None:

@@ -5,11 +5,20 @@ from uuid import UUID
 
 from mission_control.api.deployments import events
 from mission_control.api.deployments.deploy import deploy_to_vapi, load_memory
-from mission_control.api.deployments.rollback import is_of, restore_version, take_back
-from mission_control.api.deployments.standing import let_stand, outdate_comparison, settle
+from mission_control.api.deployments.rollback import is_of, known_again, restore_version, take_back
+from mission_control.api.deployments.standing import (
+    let_stand,
+    note_what_is_there,
+    outdate_comparison,
+    settle,
+)
+from mission_control.api.drift.known import KnownState
 from mission_control.api.jobs.job_run import JobRun
 from mission_control.core.clock import utc_now
-from mission_control.core.words import AgentStatus, DeploymentStatus, DeploymentTarget
+from mission_control.core.encryption import Vault
+from mission_control.core.json_types import JsonObject
+from mission_control.core.words import AgentStatus, DeploymentStatus, DeploymentTarget, KnownBy
+from mission_control.data.agents import Agent
 from mission_control.data.deployments import Deployment
 from mission_control.data.unit_of_work import UnitOfWork
 
@@ -19,6 +28,7 @@ class DeployWork:
 
     def __init__(self, job_id: UUID) -> None:
         self._job_id = job_id
+        self._read_back: tuple[Vault, KnownState] | None = None
 
     async def run(self, job: JobRun) -> None:
         async with job.resources.unit_of_work(readonly=True) as uow:
@@ -28,7 +38,8 @@ class DeployWork:
         if deployment.target is DeploymentTarget.VAPI:
             if job.parameters.get("include_memory") and deployment.memories is None:
                 deployment.memories = await load_memory(job, deployment)
-            await deploy_to_vapi(job, deployment, agent, version)
+            state = await deploy_to_vapi(job, deployment, agent, version)
+            self._read_back = (job.resources.vault, state)
 
     async def completed(self, uow: UnitOfWork) -> None:
         """Only now, with the target read back, may the agent be called live."""
@@ -38,7 +49,12 @@ class DeployWork:
         deployment.status, deployment.finished_at = DeploymentStatus.VERIFIED, utc_now()
         agent.current_version = agent.deployed_version = version.number
         await let_stand(uow, agent, AgentStatus.LIVE)
-        await outdate_comparison(uow, agent)
+        if self._read_back is not None:
+            vault, state = self._read_back
+            await note_what_is_there(
+                uow, vault, agent, state, state.assistant,
+                by=KnownBy.DEPLOYED,
+            )  # fmt: skip
         uow.publish(events.deployment_verified(deployment, version=version.number))
 
     async def failed(self, uow: UnitOfWork, error: dict[str, Any]) -> None:
@@ -64,28 +80,48 @@ class RollbackWork:
 
     def __init__(self, job_id: UUID) -> None:
         self._job_id = job_id
-        self._is_as_before = True
+        self._read_back: tuple[Vault, JsonObject] | None = None
 
     async def run(self, job: JobRun) -> None:
         async with job.resources.unit_of_work(readonly=True) as uow:
             deployment = await self._deployment(uow)
-            below = await uow.deployments.standing(deployment.agent_id, below=deployment.id)
         if deployment.target is DeploymentTarget.VAPI and deployment.snapshot is not None:
             there = await take_back(job, deployment, deployment.snapshot)
-            self._is_as_before = there is not None and is_of(job, below, there)
+            if there is not None:
+                self._read_back = (job.resources.vault, there)
 
     async def completed(self, uow: UnitOfWork) -> None:
         deployment = await self._deployment(uow)
         agent = await uow.agents.get_locked(deployment.agent_id)
-        deployment.status = DeploymentStatus.ROLLED_BACK
+        deployment.status, deployment.rolled_back_at = DeploymentStatus.ROLLED_BACK, utc_now()
         await uow.flush()
         restored = await restore_version(uow, agent, deployment)
-        standing = await uow.deployments.standing(agent.id)
+        below = await uow.deployments.standing(agent.id)
+        is_ours = below is not None and self._is_of(below)
         agent.current_version = restored.number
-        agent.deployed_version = restored.number if standing is not None else None
-        await let_stand(uow, agent, self._status(standing))
-        await outdate_comparison(uow, agent)
+        # Somebody may have written there between two deployments: that came back, and not ours.
+        agent.deployed_version = restored.number if is_ours else None
+        await let_stand(uow, agent, AgentStatus.LIVE if is_ours else AgentStatus.DEV)
+        await self._note_what_is_there(uow, agent, deployment)
         uow.publish(events.deployment_rolled_back(deployment, version=restored.number))
+
+    def _is_of(self, below: Deployment) -> bool:
+        if below.target is DeploymentTarget.LOCAL:
+            return True
+        return self._read_back is not None and is_of(self._read_back[0], below, self._read_back[1])
+
+    async def _note_what_is_there(
+        self, uow: UnitOfWork, agent: Agent, deployment: Deployment
+    ) -> None:
+        if self._read_back is None:  # given up: nobody knows what is there
+            await uow.known_assistants.forget(agent.id)
+            await outdate_comparison(uow, agent)
+            return
+        vault, there = self._read_back
+        await note_what_is_there(
+            uow, vault, agent, known_again(vault, deployment, there), there,
+            by=KnownBy.ROLLED_BACK,
+        )  # fmt: skip
 
     async def failed(self, uow: UnitOfWork, error: dict[str, Any]) -> None:
         """The deployment stays in force, and the job says why."""
@@ -95,12 +131,6 @@ class RollbackWork:
 
     async def cancelled(self, uow: UnitOfWork) -> None:
         await self.failed(uow, {"code": "job_cancelled", "detail": "The rollback was cancelled."})
-
-    def _status(self, standing: Deployment | None) -> AgentStatus:
-        """Somebody may have written there between two deployments: that came back, and not ours."""
-        if standing is None:
-            return AgentStatus.DEV
-        return AgentStatus.LIVE if self._is_as_before else AgentStatus.ERROR
 
     async def _deployment(self, uow: UnitOfWork) -> Deployment:
         deployment = await uow.deployments.undone_by(self._job_id)

@@ -1,72 +1,100 @@
-"""What the agent here says, what was deployed, and what its assistant says now, field by field."""
+"""What the agent here says, what we know to stand at Vapi, and what its assistant says now."""
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import NamedTuple
 
+from mission_control.api.drift.known import KnownState
 from mission_control.api.drift.schemas import DriftField
+from mission_control.core.json_types import JsonObject
 from mission_control.core.words import DriftState
-from mission_control.integrations.vapi.assistant import (
-    FIRST_MESSAGE,
-    SYSTEM,
-    JsonObject,
-    OptimizedPrompts,
-    Snapshot,
-)
+from mission_control.integrations.errors import PromptAmbiguousError
+from mission_control.integrations.vapi.assistant import FIRST_MESSAGE, SYSTEM, OptimizedPrompts
 from mission_control.integrations.vapi.differences import differences_elsewhere
+from mission_control.integrations.vapi.first_message import unheard_first_message
 from mission_control.integrations.vapi.prompt_slots import (
+    NOTHING_KNOWN,
     live_first_message,
     live_prompt,
-    with_prompts,
 )
 
 UNSTORABLE = re.compile("[\\x00\\ud800-\\udfff]")
 MOVED = (DriftState.CHANGED_IN_VAPI, DriftState.CHANGED_HERE, DriftState.BOTH)
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Every field that is not the same everywhere, and what else is worth knowing, in sentences."""
+
+    fields: list[DriftField]
+    warnings: list[str]
+
+
 def compare(
-    here: OptimizedPrompts, snapshot: Snapshot | None, live: JsonObject
-) -> list[DriftField]:
-    """Every field that is not the same everywhere."""
-    is_deployed = snapshot is not None
-    meant = with_prompts(snapshot.assistant, snapshot.deployed) if snapshot is not None else {}
-    prompt = _Sides(here["system"], live_prompt(meant), live_prompt(live))
-    fields = [_field(SYSTEM, prompt, is_deployed=is_deployed)]
+    here: OptimizedPrompts, known: KnownState | None, live: JsonObject, *, was_deployed: bool
+) -> Found:
+    """`known`: the assistant as we last wrote or read it; None where we never did."""
+    warnings: list[str] = []
+    slots = known.known if known is not None else NOTHING_KNOWN
+    try:
+        live_text = live_prompt(live, slots)
+    except PromptAmbiguousError as error:
+        live_text = None
+        warnings.append(error.message)
+    prompt = _Sides(here["system"], known.ours.system if known is not None else None, live_text)
+    state = {"is_known": known is not None, "was_deployed": was_deployed}
+    fields = [_field(SYSTEM, prompt, **state)]
     first_message = here.get("first_message")
     is_ours = first_message is not None or (
-        snapshot is not None and snapshot.deployed.get("first_message") is not None
+        known is not None and known.ours.first_message is not None
     )
     if is_ours:
-        before = live_first_message(meant)
+        before = known.texts.first_message if known is not None else None
         stance = first_message if first_message is not None else before
-        greeting = _Sides(stance, before, live_first_message(live))
-        fields.append(_field(FIRST_MESSAGE, greeting, is_deployed=is_deployed))
-    if is_deployed:
-        paths = differences_elsewhere(meant, live, first_message=is_ours)
-        fields += [DriftField(field=path, state=DriftState.CHANGED_IN_VAPI) for path in paths]
-    return [field for field in fields if field.state is not DriftState.CLEAN]
+        fields.append(
+            _field(FIRST_MESSAGE, _Sides(stance, before, live_first_message(live)), **state)
+        )
+        warnings += unheard_first_message(live)
+    if known is not None:
+        fields += [
+            DriftField(field=path, state=DriftState.CHANGED_IN_VAPI)
+            for path in _elsewhere(known, live, first_message=is_ours)
+        ]
+    return Found([field for field in fields if field.state is not DriftState.CLEAN], warnings)
+
+
+def _elsewhere(known: KnownState, live: JsonObject, *, first_message: bool) -> list[str]:
+    try:
+        return differences_elsewhere(
+            known.assistant, live, known.known, first_message=first_message
+        )
+    except PromptAmbiguousError:
+        return ["model.messages"]
 
 
 class _Sides(NamedTuple):
-    """One text: as our version has it, as it was when we had deployed, as it is at Vapi."""
+    """One text: as our version has it, as we know it to have been at Vapi, as it is there now."""
 
     here: str | None
     deployed: str | None
     live: str | None
 
 
-def _field(name: str, sides: _Sides, *, is_deployed: bool) -> DriftField:
+def _field(name: str, sides: _Sides, *, is_known: bool, was_deployed: bool) -> DriftField:
     texts = {side: _storable(text) for side, text in sides._asdict().items()}
-    return DriftField(field=name, state=_state(sides, is_deployed=is_deployed), **texts)
+    return DriftField(
+        field=name, state=_state(sides, is_known=is_known, was_deployed=was_deployed), **texts
+    )
 
 
-def _state(sides: _Sides, *, is_deployed: bool) -> DriftState:
+def _state(sides: _Sides, *, is_known: bool, was_deployed: bool) -> DriftState:
     if sides.here == sides.live:
         return DriftState.CLEAN  # whoever moved, they agree
-    if not is_deployed:
+    if not is_known:
         return DriftState.NEVER_DEPLOYED
     if sides.live == sides.deployed:
-        return DriftState.CHANGED_HERE
+        return DriftState.CHANGED_HERE if was_deployed else DriftState.NEVER_DEPLOYED
     return DriftState.CHANGED_IN_VAPI if sides.here == sides.deployed else DriftState.BOTH
 
 

@@ -40,3 +40,15 @@ class AgentMovedError(ConflictError):
             "Compare it again.",
             agent_id=agent_id,
         )
+
+
+class ComparedBeforeError(ConflictError):
+    """The last comparison is older than the last deployment or rollback."""
+
+    code = "compared_before"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The agent was deployed or rolled back since it was last compared with Vapi. It is "
+            "compared again in a moment, or now if you ask for it."
+        )

@@ -5,13 +5,13 @@ from uuid import UUID
 
 import structlog
 
+from mission_control.api.agents.deploying import running_job
 from mission_control.api.agents.prompts import prompts_of
-from mission_control.api.deployments.queries import running_job
+from mission_control.api.drift.known import KnownRow, known_row
 from mission_control.api.resources import Resources
 from mission_control.core.errors import MissionControlError
 from mission_control.core.words import AgentType
 from mission_control.data.agents import Agent
-from mission_control.data.deployments import Deployment
 from mission_control.data.unit_of_work import UnitOfWork
 from mission_control.integrations.vapi.assistant import OptimizedPrompts
 
@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Registry:
-    """Our side at one moment. `standing`: the deployment in force."""
+    """Our side at one moment. `was_deployed`: something of ours was put on its assistant once."""
 
     agent_id: str
     name: str
@@ -28,14 +28,15 @@ class Registry:
     assistant_id: str | None
     version_id: UUID
     here: OptimizedPrompts
-    standing: Deployment | None
+    known: KnownRow
+    was_deployed: bool
     deploying: UUID | None
 
     @property
     def moment(self) -> tuple[object, ...]:
         """The same as long as nothing of it has moved."""
-        standing = self.standing.id if self.standing is not None else None
-        return (self.assistant_id, self.version_id, standing, self.deploying)
+        standing = self.known.standing.id if self.known.standing is not None else None
+        return (self.assistant_id, self.version_id, standing, self.known.at, self.deploying)
 
 
 async def registries(resources: Resources) -> list[Registry]:
@@ -53,7 +54,8 @@ async def registries(resources: Resources) -> list[Registry]:
 async def registry_of(uow: UnitOfWork, agent: Agent) -> Registry:
     version = await uow.agents.current(agent)
     running = await running_job(uow, agent.id)
-    standing = await uow.deployments.standing(agent.id)
+    known = await known_row(uow, agent.id)
+    standing = known.standing
     return Registry(
         agent_id=agent.id,
         name=agent.name,
@@ -61,6 +63,8 @@ async def registry_of(uow: UnitOfWork, agent: Agent) -> Registry:
         assistant_id=agent.vapi_assistant_id,
         version_id=version.id,
         here=prompts_of(version, standing.memories if standing is not None else None),
-        standing=standing,
+        known=known,
+        was_deployed=standing is not None
+        or await uow.deployments.latest_rolled_back(agent.id) is not None,
         deploying=running.id if running is not None else None,
     )

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from mission_control.api.deployments.errors import DeploymentRunningError
+from mission_control.api.agents.errors import DeploymentRunningError
 from mission_control.api.deps import AgentId, CursorQuery, Held, Limit, ReadOnlyUow
 from mission_control.api.drift import queries, work
 from mission_control.api.drift.errors import AgentMovedError, NoAssistantError, NotComparedError

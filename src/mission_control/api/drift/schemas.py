@@ -33,6 +33,7 @@ class DriftRead(BaseModel):
     assistant_id: str
     state: DriftState
     fields: list[DriftField] = Field(description="All that is not clean.")
+    warnings: list[str] = Field(description="What else is worth knowing, in sentences.")
     error: ErrorRead | None
     checked_at: datetime = Field(description="When Vapi was last asked.")
     compared_at: datetime | None = Field(description="When it last answered; null: never.")

@@ -1,27 +1,23 @@
 """Drift checks: an agent, or all, compared with what Vapi answers."""
 
 from collections.abc import Iterable
-from typing import Any
 
 import structlog
 
-from mission_control.api.deployments.errors import DeploymentRunningError
-from mission_control.api.drift import events
-from mission_control.api.drift.comparison import compare, overall
+from mission_control.api.agents.errors import DeploymentRunningError
 from mission_control.api.drift.errors import AgentMovedError, NoAssistantError
 from mission_control.api.drift.queries import read
 from mission_control.api.drift.registry import Registry, registries, registry_of
 from mission_control.api.drift.schemas import DriftRead
+from mission_control.api.drift.storing import store_found, store_unanswered
 from mission_control.api.resources import Resources
-from mission_control.core.clock import utc_now
 from mission_control.core.encryption import Vault
 from mission_control.core.errors import MissionControlError, NotFoundError
-from mission_control.core.words import DriftState
-from mission_control.data.deployments import Deployment
+from mission_control.core.json_types import JsonObject
 from mission_control.data.drift_checks import DriftCheck
 from mission_control.data.unit_of_work import UnitOfWork
 from mission_control.integrations.errors import IntegrationError, IntegrationNotFoundError
-from mission_control.integrations.vapi.assistant import AssistantSummary, JsonObject, Snapshot
+from mission_control.integrations.vapi.assistant import AssistantSummary
 from mission_control.integrations.vapi.reader import named
 
 log = structlog.get_logger(__name__)
@@ -103,25 +99,15 @@ def _among(assistants: Iterable[JsonObject], ours: Registry) -> JsonObject:
 
 async def _store(uow: UnitOfWork, vault: Vault, ours: Registry, live: JsonObject) -> DriftCheck:
     agent = await uow.agents.get_locked(ours.agent_id)
-    if ours.moment != (await registry_of(uow, agent)).moment:
+    now = await registry_of(uow, agent)
+    if ours.moment != now.moment:
         raise AgentMovedError(agent.id)
-    fields = compare(ours.here, _snapshot(vault, ours.standing), live)
-    assistant_id = AssistantSummary.of(live).id
-    check, before = await _row(uow, agent.id, assistant_id)
-    check.fields = [field.model_dump(mode="json") for field in fields]
-    check.state = overall(field.state for field in fields)
-    check.error, check.checked_at = None, utc_now()
-    check.compared_at = check.checked_at
-    if check.state is not before:
-        uow.publish(events.drift_changed(check))
-        log.info("drift_changed", agent_id=agent.id, state=check.state)
-    return check
+    return await store_found(uow, vault, now, live)
 
 
 async def _store_unanswered(
     resources: Resources, ours: Registry, error: MissionControlError
 ) -> None:
-    """What was known stays visible, with its age."""
     log.warning("drift_unknown", agent_id=ours.agent_id, code=error.code)
     async with resources.unit_of_work() as uow:
         agent = await uow.agents.get_locked(ours.agent_id)
@@ -129,34 +115,5 @@ async def _store_unanswered(
             return  # it is linked to another one now, which nobody has asked for yet
         known = await uow.drift_checks.find(agent.id)
         assistant_id = ours.assistant_id or (known.assistant_id if known is not None else None)
-        if assistant_id is None:
-            return  # nobody knows which assistant it would be
-        check, _ = await _row(uow, agent.id, assistant_id)
-        check.state, check.error, check.checked_at = (
-            DriftState.UNKNOWN,
-            error.described(),
-            utc_now(),
-        )
-
-
-async def _row(uow: UnitOfWork, agent_id: str, assistant_id: str) -> tuple[DriftCheck, DriftState]:
-    """The agent's row, and the state that it was last known to be in."""
-    check = await uow.drift_checks.find(agent_id)
-    if check is not None and check.assistant_id == assistant_id:
-        return check, _known_state(check)
-    if check is None:
-        check = DriftCheck(agent_id=agent_id, assistant_id=assistant_id, state=DriftState.UNKNOWN)
-        uow.drift_checks.add(check)
-    check.assistant_id, check.fields, check.compared_at = assistant_id, [], None
-    return check, DriftState.CLEAN
-
-
-def _known_state(check: DriftCheck) -> DriftState:
-    return overall(DriftState(field["state"]) for field in check.fields)
-
-
-def _snapshot(vault: Vault, standing: Deployment | None) -> Snapshot | None:
-    if standing is None or standing.snapshot is None:
-        return None
-    stored: Any = vault.decrypt_json(standing.snapshot)
-    return Snapshot.from_json(stored)
+        if assistant_id is not None:  # else nobody knows which assistant it would be
+            await store_unanswered(uow, agent.id, assistant_id, error)

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from mission_control.core.json_types import JsonObject
 from mission_control.data.unit_of_work import UnitOfWork
 from mission_control.integrations.close.objects import CloseLead
-from mission_control.integrations.vapi.assistant import JsonObject
 from mission_control.integrations.vapi.call import VapiCall
 
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from mission_control.api.mirrors.vapi.recording import record_messages
 from mission_control.api.resources import Resources
+from mission_control.core.json_types import JsonObject
 from mission_control.data.unit_of_work import DatabaseUnavailableError
-from mission_control.integrations.vapi.assistant import JsonObject
 
 MOST_AT_ONCE = 100
 

@@ -16,8 +16,8 @@ from mission_control.api.webhooks.errors import (
     WebhookNotUnderstoodError,
     WebhookWantsAnswerError,
 )
+from mission_control.core.json_types import JsonObject
 from mission_control.core.settings import Settings
-from mission_control.integrations.vapi.assistant import JsonObject
 from mission_control.integrations.webhook_signatures import (
     Delivery,
 )

@@ -6,9 +6,7 @@ from typing import NotRequired, Self, TypedDict, cast
 from pydantic import JsonValue
 
 from mission_control.core.json_types import JsonObject
-from mission_control.integrations.errors import (
-    IntegrationContractError,
-)
+from mission_control.integrations.errors import IntegrationContractError
 
 SYSTEM, FIRST_MESSAGE = "system", "first_message"  # what a deployment can change
 # Vapi changes these by itself on a write; they are not configuration.
@@ -30,20 +28,31 @@ class OptimizedPrompts(TypedDict):
 class Snapshot:
     """What a rollback needs: the assistant before, verbatim, and what was put on it.
 
+    `replaced` is the prompt that stood where ours was put; None where nobody noted it, or none did.
     Holds secrets (an assistant's tools carry them): encrypt it before storing it.
     """
 
     assistant: JsonObject
     deployed: OptimizedPrompts
+    replaced: str | None = None
 
     def to_json(self) -> JsonObject:
-        return {"assistant": self.assistant, "deployed": cast("JsonObject", {**self.deployed})}
+        return {
+            "assistant": self.assistant,
+            "deployed": cast("JsonObject", {**self.deployed}),
+            "replaced": self.replaced,
+        }
 
     @classmethod
     def from_json(cls, value: JsonValue) -> Self:
         match value:
-            case {"assistant": dict(assistant), "deployed": {"system": str()} as deployed}:
-                return cls(assistant, cast("OptimizedPrompts", deployed))
+            case {"assistant": dict(assistant), "deployed": {"system": str()} as deployed, **rest}:
+                replaced = rest.get("replaced")
+                return cls(
+                    assistant,
+                    cast("OptimizedPrompts", deployed),
+                    replaced if isinstance(replaced, str) else None,
+                )
             case _:
                 raise IntegrationContractError("This is not a snapshot of a Vapi assistant.")
 

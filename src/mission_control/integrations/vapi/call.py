@@ -13,10 +13,10 @@ from typing import Self
 
 from pydantic import JsonValue
 
+from mission_control.core.json_types import JsonObject
 from mission_control.core.phone_numbers import e164
 from mission_control.core.storable import storable_text
 from mission_control.core.words import CallEnding
-from mission_control.integrations.vapi.assistant import JsonObject
 from mission_control.integrations.vapi.json_fields import (
     figure_of,
     id_in,

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Self
 
-from mission_control.integrations.vapi.assistant import JsonObject, without_read_only
+from mission_control.core.json_types import JsonObject
+from mission_control.integrations.vapi.assistant import without_read_only
 
 
 @dataclass(frozen=True, slots=True)

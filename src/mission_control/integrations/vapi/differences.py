@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 from pydantic import JsonValue
 
-from mission_control.integrations.vapi.assistant import SERVER_MANAGED, JsonObject
-from mission_control.integrations.vapi.prompt_slots import without_texts
+from mission_control.core.json_types import JsonObject
+from mission_control.integrations.vapi.assistant import SERVER_MANAGED
+from mission_control.integrations.vapi.prompt_slots import NOTHING_KNOWN, Known, without_texts
 
 UNSPEAKABLE = re.compile("[\\x00-\\x1f\\x7f\\ud800-\\udfff]")
 LONGEST_PATH = 200
@@ -27,15 +28,17 @@ def differences(before: JsonObject, after: JsonObject) -> list[str]:
 
 
 def differences_elsewhere(
-    before: JsonObject, after: JsonObject, *, first_message: bool
+    before: JsonObject, after: JsonObject, known: Known = NOTHING_KNOWN, *, first_message: bool
 ) -> list[str]:
     """Which parts differ besides the live prompt (and the first message, if told so).
+
+    `known` is what is known of both.
 
     Paths of two keys at most (`model.tools`): what is deeper may say too much.
     """
     paths = differences(
-        without_texts(before, first_message=first_message),
-        without_texts(after, first_message=first_message),
+        without_texts(before, known, first_message=first_message),
+        without_texts(after, known, first_message=first_message),
     )
     return list(dict.fromkeys(".".join(re.split(r"[.\[]", path)[:2]) for path in paths))
 

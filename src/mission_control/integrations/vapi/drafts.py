@@ -6,10 +6,10 @@ from datetime import datetime
 from itertools import groupby, pairwise
 from typing import Any
 
+from mission_control.core.json_types import JsonObject
 from mission_control.core.personal_data import names_said, redacted
 from mission_control.core.words import CallEnding
 from mission_control.integrations.vapi.announcements import is_announcement
-from mission_control.integrations.vapi.assistant import JsonObject
 from mission_control.integrations.vapi.call import VapiCall
 from mission_control.integrations.vapi.known_names import names_in
 from mission_control.integrations.vapi.turns import Turn

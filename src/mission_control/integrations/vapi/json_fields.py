@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 from pydantic import JsonValue
 
+from mission_control.core.json_types import JsonObject
 from mission_control.core.storable import storable_text
-from mission_control.integrations.vapi.assistant import JsonObject
 
 LONGEST_TEXT = 200
 

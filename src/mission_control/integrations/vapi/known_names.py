@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from mission_control.integrations.vapi.assistant import JsonObject
+from mission_control.core.json_types import JsonObject
 from mission_control.integrations.vapi.call import VapiCall
 from mission_control.integrations.vapi.json_fields import object_in
 

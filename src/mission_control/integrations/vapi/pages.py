@@ -4,8 +4,8 @@ from collections.abc import AsyncGenerator, Awaitable, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from mission_control.core.json_types import JsonObject
 from mission_control.integrations.errors import IntegrationContractError
-from mission_control.integrations.vapi.assistant import JsonObject
 
 Bounds = dict[str, str]
 

@@ -7,8 +7,9 @@ from pydantic import JsonValue
 
 from mission_control.core.errors import NotAcceptableError
 from mission_control.core.foreign_playbooks import agent_slug
+from mission_control.core.json_types import JsonObject
 from mission_control.core.storable import storable_text
-from mission_control.integrations.vapi.assistant import AssistantSummary, JsonObject
+from mission_control.integrations.vapi.assistant import AssistantSummary
 from mission_control.integrations.vapi.drafts import HEARD, SAID, drafts
 from mission_control.integrations.vapi.prompt_slots import (
     live_first_message,
@@ -131,7 +132,7 @@ def left_at_vapi(assistant: JsonObject) -> list[str]:
     others = other_system_messages(assistant)
     if others:
         told.append(
-            f"Further system messages of the assistant: {others}. They stay at Vapi and are not "
+            f"Further system messages of the assistant: {len(others)}. They stay at Vapi and are not "
             "part of the prompt here."
         )
     kept = {key: model.get(key) for key in ("toolIds", "toolRefs")}

@@ -1,36 +1,53 @@
-"""Where an assistant keeps its prompt, and how to change that alone."""
+"""Where an assistant keeps its prompt, and how to change that alone.
+
+A prompt is found by what it says, not by where it stands: others put system messages before ours.
+"""
 
 import copy
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import cast
 
 from pydantic import JsonValue
 
 from mission_control.core.errors import NotAcceptableError
-from mission_control.integrations.errors import (
-    PromptChangedSinceError,
-    PromptNotWritableError,
-)
-from mission_control.integrations.vapi.assistant import (
-    FIRST_MESSAGE,
-    SYSTEM,
-    JsonObject,
-    OptimizedPrompts,
-    Snapshot,
-    text_of,
-)
+from mission_control.core.json_types import JsonObject
+from mission_control.integrations.errors import PromptAmbiguousError, PromptNotWritableError
+from mission_control.integrations.vapi.assistant import OptimizedPrompts, text_of
 
 Slot = tuple[str | int, ...]  # a path inside `model`
+
 LEGACY_SLOT: Slot = ("systemPrompt",)
 
 
-def live_prompt(assistant: JsonObject) -> str | None:
-    """The system prompt that callers hear, or None when the assistant has none.
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of an assistant's system messages: the text that is ours, and those beside it."""
 
-    It is the first message with role `system`. Older assistants may keep it in
-    `model.systemPrompt` instead; that one counts where no system message has a text.
+    ours: str | None = None
+    beside: frozenset[str] = frozenset()
+
+
+NOTHING_KNOWN = Known()
+
+
+def known_of(assistant: JsonObject, ours: str | None) -> Known:
+    """What this state of an assistant, with our prompt in it, tells of a later one."""
+    return Known(ours, frozenset(system_texts(assistant)) - {ours or ""})
+
+
+def live_prompt(assistant: JsonObject, known: Known = NOTHING_KNOWN) -> str | None:
+    """The system prompt that is ours to change, or None when the assistant has none.
+
+    It is the system message that says what is known to be ours; else the one that is not known to
+    be something else; where nothing is known, the first with a text. Older assistants may keep it
+    in `model.systemPrompt`, which counts where no system message has a text.
+
+    Raises:
+        PromptAmbiguousError: Ours is gone, and several messages could have taken its place.
     """
     model = assistant.get("model")
-    slots = _live_slots(model) if isinstance(model, dict) else []
+    slots = live_slots(model, known) if isinstance(model, dict) else []
     content = _at(cast("JsonObject", model), slots[0]) if slots else None
     return content if isinstance(content, str) else None
 
@@ -40,164 +57,121 @@ def live_first_message(assistant: JsonObject) -> str | None:
     return text_of(assistant, "firstMessage")
 
 
-def other_system_messages(assistant: JsonObject) -> int:
-    """How many system messages callers' model gets besides the live prompt."""
-    model = assistant.get("model")
-    if not isinstance(model, dict):
-        return 0
-    messages = model.get("messages")
-    system = [
-        one
-        for one in (messages if isinstance(messages, list) else [])
-        if isinstance(one, dict) and one.get("role") == "system" and one.get("content")
-    ]
-    slots = _live_slots(model)
-    return len(system) - sum(slot != LEGACY_SLOT for slot in slots)
+def other_system_messages(assistant: JsonObject) -> list[str]:
+    """What callers' model gets besides the live prompt, where nothing is known of either."""
+    ours = live_prompt(assistant)
+    others = list(system_texts(assistant))
+    if ours in others:
+        others.remove(ours)
+    return [text for text in others if text != ours]
 
 
 def is_live(assistant: JsonObject, prompts: OptimizedPrompts) -> bool:
     """True when callers hear exactly this, as far as it says anything."""
     first_message = prompts.get("first_message")
     is_greeting = first_message in (None, live_first_message(assistant))
-    return live_prompt(assistant) == prompts["system"] and is_greeting
+    return prompts["system"] in (*system_texts(assistant),) and is_greeting
 
 
-def with_prompt(assistant: JsonObject, prompt: str) -> JsonObject:
+def with_prompt(assistant: JsonObject, prompt: str, known: Known = NOTHING_KNOWN) -> JsonObject:
     """The same assistant with another system prompt; a new message comes first if it has none.
 
     Raises:
+        PromptAmbiguousError: Ours is gone, and several messages could have taken its place.
         PromptNotWritableError: It has no model, or its prompt is not a plain text.
     """
     changed = copy.deepcopy(assistant)
-    model = _model(changed)
-    slots = _live_slots(model)
+    model = model_of(changed)
+    slots = live_slots(model, known)
     if not slots:
-        _messages(model).insert(0, {"role": "system", "content": prompt})
+        messages_of(model).insert(0, {"role": "system", "content": prompt})
     for slot in slots:
-        _put(model, slot, prompt)
+        put(model, slot, prompt)
     return changed
 
 
-def with_prompts(assistant: JsonObject, prompts: OptimizedPrompts) -> JsonObject:
+def with_prompts(
+    assistant: JsonObject, prompts: OptimizedPrompts, known: Known = NOTHING_KNOWN
+) -> JsonObject:
     """The same assistant with everything that a deployment puts on it."""
     if not prompts["system"].strip():
         raise NotAcceptableError(
             "An empty prompt would leave the assistant without instructions. Nothing was changed.",
             errors=[{"field": "system", "message": "must not be empty"}],
         )
-    changed = with_prompt(assistant, prompts["system"])
+    changed = with_prompt(assistant, prompts["system"], known)
     first_message = prompts.get("first_message")
     if first_message is not None:
         changed["firstMessage"] = first_message
     return changed
 
 
-def with_previous(current: JsonObject, snapshot: Snapshot, *, force: bool = False) -> JsonObject:
-    """The assistant as it is now, with only what we changed put back.
-
-    Raises:
-        PromptChangedSinceError: Somebody changed the same since, and `force` is not given.
-    """
-    ours = _changed_by_us(snapshot)
-    theirs = [] if force else _changed_since(current, snapshot, ours)
-    if theirs:
-        raise PromptChangedSinceError(
-            f"Somebody changed this in Vapi after our deployment: {_in_words(theirs)}. Nothing was "
-            "rolled back. Look at their change, then roll back with force to overwrite it.",
-            changed=theirs,
-        )
-    restored = copy.deepcopy(current)
-    if SYSTEM in ours and live_prompt(current) != live_prompt(snapshot.assistant):
-        restored = _with_previous_prompt(restored, snapshot)
-    if FIRST_MESSAGE in ours:
-        _put_back(restored, snapshot.assistant, "firstMessage")
-    return restored
+def without_texts(
+    assistant: JsonObject, known: Known = NOTHING_KNOWN, *, first_message: bool
+) -> JsonObject:
+    """The same assistant without the live prompt (and without the first message, if told so)."""
+    bare = copy.deepcopy(assistant)
+    model = bare.get("model")
+    for slot in live_slots(model, known) if isinstance(model, dict) else []:
+        _put_anything(cast("JsonObject", model), slot, None)
+    if first_message:
+        bare.pop("firstMessage", None)
+    return bare
 
 
-def _in_words(fields: list[str]) -> str:
-    names = {SYSTEM: "the prompt", FIRST_MESSAGE: "the first message"}
-    return " and ".join(names[field] for field in fields)
+# ---------------------------------------------------------------- slots
 
 
-def _changed_by_us(snapshot: Snapshot) -> list[str]:
-    """What was deployed and not there already."""
-    before, deployed = snapshot.assistant, snapshot.deployed
-    first_message = deployed.get("first_message")
-    changed = [SYSTEM] if live_prompt(before) != deployed["system"] else []
-    if first_message is not None and first_message != before.get("firstMessage"):
-        changed.append(FIRST_MESSAGE)
-    return changed
-
-
-def _changed_since(current: JsonObject, snapshot: Snapshot, ours: list[str]) -> list[str]:
-    """The fields of ours that hold neither what we put there nor what was there before."""
-    before, deployed = snapshot.assistant, snapshot.deployed
-    expected = {
-        SYSTEM: (live_prompt(current), deployed["system"], live_prompt(before)),
-        FIRST_MESSAGE: (
-            current.get("firstMessage"),
-            deployed.get("first_message"),
-            before.get("firstMessage"),
-        ),
-    }
-    return [field for field in ours if expected[field][0] not in expected[field][1:]]
-
-
-def _with_previous_prompt(current: JsonObject, snapshot: Snapshot) -> JsonObject:
-    before, deployed = snapshot.assistant, snapshot.deployed["system"]
-    slots_before = _live_slots(_model(before))
-    slots = _live_slots(_model(current))
-    if not slots_before:
-        return _without_prompt(current, slots, before)
-    previous = _at(_model(before), slots_before[0])
-    if not slots:
-        return with_prompt(current, previous) if isinstance(previous, str) else current
-    # The old slot is ours too if we wrote there; otherwise it only happens to say the same.
-    is_ours = LEGACY_SLOT in slots_before and _at(_model(current), LEGACY_SLOT) == deployed
-    for slot in {slots[0], LEGACY_SLOT} if is_ours else {slots[0]}:
-        _put(_model(current), slot, previous)
-    return current
-
-
-def _without_prompt(current: JsonObject, slots: list[Slot], before: JsonObject) -> JsonObject:
-    """Take out the message that we put in."""
-    model = _model(current)
-    for slot in slots:
-        if slot == LEGACY_SLOT:
-            del model["systemPrompt"]
-        else:
-            del _messages(model)[cast("int", slot[1])]
-    if not model.get("messages"):
-        _put_back(model, _model(before), "messages")
-    return current
-
-
-def _put_back(target: JsonObject, before: JsonObject, key: str) -> None:
-    if key in before:
-        target[key] = copy.deepcopy(before[key])
-    else:
-        target.pop(key, None)
-
-
-def _live_slots(model: JsonObject) -> list[Slot]:
+def live_slots(model: JsonObject, known: Known) -> list[Slot]:
     """Where the prompt that counts is kept: usually one place, two when both say the same."""
-    slots: list[Slot] = []
+    slots = list(_slots(model))
+    holding = [slot for slot in slots if known.ours and _at(model, slot) == known.ours]
+    candidates = holding or [slot for slot in slots if not _stands_beside(model, slot, known)]
+    filled = [slot for slot in candidates if _at(model, slot)]
+    if known.ours is not None and not holding:
+        _refuse_ambiguous(model, filled)
+    live = next(iter(filled or candidates), None)
+    if live is None:
+        return []
+    return [live, *([LEGACY_SLOT] if _says_the_same_twice(model, live) else [])]
+
+
+def _stands_beside(model: JsonObject, slot: Slot, known: Known) -> bool:
+    text = _at(model, slot)
+    return isinstance(text, str) and text in known.beside
+
+
+def _says_the_same_twice(model: JsonObject, live: Slot) -> bool:
+    legacy = model.get("systemPrompt")
+    return live != LEGACY_SLOT and bool(legacy) and legacy == _at(model, live)
+
+
+def _refuse_ambiguous(model: JsonObject, filled: list[Slot]) -> None:
+    texts = [_at(model, slot) for slot in filled]
+    if any(text != texts[0] for text in texts):
+        raise PromptAmbiguousError(len(filled))
+
+
+def _slots(model: JsonObject) -> Iterator[Slot]:
     messages = model.get("messages")
     for index, message in enumerate(messages if isinstance(messages, list) else []):
         if isinstance(message, dict) and message.get("role") == "system":
-            slots.append(("messages", index, "content"))
-            break
+            yield ("messages", index, "content")
     if model.get("systemPrompt"):
-        slots.append(LEGACY_SLOT)
-    live = next((slot for slot in slots if _at(model, slot)), slots[0] if slots else None)
-    return [] if live is None else [live, *_same_text(model, live, slots)]
+        yield LEGACY_SLOT
 
 
-def _same_text(model: JsonObject, live: Slot, slots: list[Slot]) -> list[Slot]:
-    return [slot for slot in slots if slot != live and _at(model, slot) == _at(model, live)]
+def system_texts(assistant: JsonObject) -> Iterator[str]:
+    """Every system text that is not empty, in the order that Vapi has them."""
+    model = assistant.get("model")
+    if isinstance(model, dict):
+        for slot in _slots(model):
+            content = _at(model, slot)
+            if isinstance(content, str) and content:
+                yield content
 
 
-def _model(assistant: JsonObject) -> JsonObject:
+def model_of(assistant: JsonObject) -> JsonObject:
     model = assistant.get("model")
     if not isinstance(model, dict):
         raise PromptNotWritableError(
@@ -207,7 +181,7 @@ def _model(assistant: JsonObject) -> JsonObject:
     return model
 
 
-def _messages(model: JsonObject) -> list[JsonValue]:
+def messages_of(model: JsonObject) -> list[JsonValue]:
     if model.get("messages") is None:
         model["messages"] = []
     messages = model["messages"]
@@ -221,11 +195,11 @@ def _messages(model: JsonObject) -> list[JsonValue]:
 def _at(model: JsonObject, slot: Slot) -> JsonValue:
     if slot == LEGACY_SLOT:
         return model.get("systemPrompt")
-    message = _messages(model)[cast("int", slot[1])]
+    message = messages_of(model)[cast("int", slot[1])]
     return cast("JsonObject", message).get("content")
 
 
-def _put(model: JsonObject, slot: Slot, prompt: JsonValue) -> None:
+def put(model: JsonObject, slot: Slot, prompt: JsonValue) -> None:
     if not isinstance(_at(model, slot), str | None):
         raise PromptNotWritableError(
             "This assistant's system prompt is not a plain text. "
@@ -238,14 +212,4 @@ def _put_anything(model: JsonObject, slot: Slot, value: JsonValue) -> None:
     if slot == LEGACY_SLOT:
         model["systemPrompt"] = value
     else:
-        cast("JsonObject", _messages(model)[cast("int", slot[1])])["content"] = value
-
-
-def without_texts(assistant: JsonObject, *, first_message: bool) -> JsonObject:
-    bare = copy.deepcopy(assistant)
-    model = bare.get("model")
-    for slot in _live_slots(model) if isinstance(model, dict) else []:
-        _put_anything(cast("JsonObject", model), slot, None)
-    if first_message:
-        bare.pop("firstMessage", None)
-    return bare
+        cast("JsonObject", messages_of(model)[cast("int", slot[1])])["content"] = value

@@ -9,13 +9,14 @@ from typing import ClassVar, Self, cast
 
 from pydantic import JsonValue
 
+from mission_control.core.json_types import JsonObject
 from mission_control.integrations.errors import (
     AssistantNameAmbiguousError,
     IntegrationContractError,
     IntegrationNotFoundError,
 )
 from mission_control.integrations.http.client import HttpIntegration
-from mission_control.integrations.vapi.assistant import AssistantSummary, JsonObject
+from mission_control.integrations.vapi.assistant import AssistantSummary
 from mission_control.integrations.vapi.pages import Bounds, instant, walk
 
 PAGE_SIZE = 100
@@ -142,7 +143,11 @@ class VapiReader(HttpIntegration):
         """The whole call, verbatim. All that is said in it may be missing."""
         return self._object(await self._read(self._path("call", call_id)))
 
-    # ---------------------------------------------------------------- phone numbers
+    # ---------------------------------------------------------------- squads, phone numbers
+
+    async def get_squads(self) -> list[JsonObject]:
+        """All of them, newest first, verbatim. What they put over their members may hold secrets."""
+        return await self._all("/squad")
 
     async def list_phone_numbers(self) -> list[PhoneNumber]:
         """All of them, newest first."""

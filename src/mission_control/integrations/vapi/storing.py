@@ -6,8 +6,8 @@ from typing import cast
 
 from pydantic import JsonValue
 
+from mission_control.core.json_types import JsonObject
 from mission_control.core.storable import storable_text
-from mission_control.integrations.vapi.assistant import JsonObject
 from mission_control.integrations.vapi.json_fields import object_in
 
 DEEPEST = 40  # levels of JSON that are stored

@@ -7,8 +7,8 @@ from typing import Literal
 
 from pydantic import JsonValue
 
+from mission_control.core.json_types import JsonObject
 from mission_control.core.storable import storable_text
-from mission_control.integrations.vapi.assistant import JsonObject
 from mission_control.integrations.vapi.json_fields import figure_of, object_in, text_in, text_of
 
 Speaker = Literal["agent", "caller", "tool"]

@@ -13,7 +13,7 @@ from mission_control.ui.components.deploying import (
     deployment_progress,
     rollback_button,
 )
-from mission_control.ui.components.drift import drift_panel
+from mission_control.ui.components.drift import drift_panel, theirs_at_vapi
 from mission_control.ui.components.prompt_diff import prompt_diff
 from mission_control.ui.components.tables import show_rows, status_column
 
@@ -24,15 +24,19 @@ def main() -> None:
     agent = api_client().agents.get(agent_id)
     deployments = api_client().deployments(agent_id, limit=50).items
     frame.agent_line(agent)
+    st.markdown(f"**{badges.plain(agent.answering.line)}**")
     busy = deployment_progress(job, page="deployments")
-    show_standing(agent, deployments, busy=busy)
-    moved = drift_panel(agent, page="deployments")
+    moved = theirs_at_vapi(agent)
+    show_standing(agent, deployments, busy=busy, theirs=moved)
+    drift_panel(agent, page="deployments", can_act=not busy)
     if not busy:
         deploy_another(agent, again=moved)
     show_history(deployments)
 
 
-def show_standing(agent: AgentRead, deployments: list[DeploymentRead], *, busy: bool) -> None:
+def show_standing(
+    agent: AgentRead, deployments: list[DeploymentRead], *, busy: bool, theirs: bool
+) -> None:
     standing = next(
         (each for each in deployments if each.status is DeploymentStatus.VERIFIED), None
     )
@@ -41,14 +45,17 @@ def show_standing(agent: AgentRead, deployments: list[DeploymentRead], *, busy: 
         return
     with st.container(border=True, key="deployments_standing"):
         cells = st.columns([2, 3, 3, 3])
-        cells[0].metric("In force", f"Version {standing.version}")
+        title = "Deployed last" if agent.deployed_version is None else "In force"
+        cells[0].metric(title, f"Version {standing.version}")
         cells[1].metric("Target", badges.TARGETS[standing.target])
         cells[2].metric("Read back", figures.moment(standing.finished_at))
         cells[3].metric("Before", f"Version {standing.previous_version or '—'}")
         changed = ", ".join(f"`{name}`" for name in standing.changed) or "nothing"
+        for warning in standing.warnings:
+            st.warning(badges.plain(warning))
         st.caption(f"Changed on the target: {changed}. Target id: `{standing.target_id or '—'}`.")
         if not busy:
-            rollback_button(agent, page="deployments")
+            rollback_button(agent, page="deployments", theirs=theirs)
 
 
 def deploy_another(agent: AgentRead, *, again: bool) -> None:
@@ -64,13 +71,23 @@ def deploy_another(agent: AgentRead, *, again: bool) -> None:
         if version != in_force:
             st.caption(f"What it changes against version {in_force}:")
             prompt_diff(api_client().agents.diff(agent.id, in_force, version).prompt)
-        deploy_button(agent, version, verdict_of(agent.id, version), page="deployments")
+        deploy_button(
+            agent, version, verdict_of(agent.id, version), page="deployments", theirs=again
+        )
 
 
 def verdict_of(agent_id: str, version: int) -> Verdict | None:
     """What the newest optimization that ended in this version has shown."""
     found = api_client().optimization_history(agent_id, limit=200).items
     return next((each.verdict for each in found if each.candidate_version == version), None)
+
+
+def _overwrote(deployment: DeploymentRead) -> str:
+    """Whose text gave way, on whose word."""
+    undone = deployment.rollback_overwritten
+    said = [f"theirs in {each.field}" for each in deployment.overwritten or []]
+    said += [f"theirs in {each.field}, by the rollback" for each in undone or []]
+    return ", ".join(said)
 
 
 def show_history(deployments: list[DeploymentRead]) -> None:
@@ -86,7 +103,9 @@ def show_history(deployments: list[DeploymentRead]) -> None:
                 "Before": f"{each.previous_version or '—'}",
                 "Target": badges.TARGETS[each.target],
                 "Status": [badges.deployment_word(each.status)],
+                "Asked by": each.requested_by or "—",
                 "Changed": ", ".join(each.changed),
+                "Overwrote": _overwrote(each),
                 "Why it failed": each.error.detail if each.error else "",
             }
             for each in deployments

@@ -1,30 +1,33 @@
 """Deploying and rolling back: asked twice, followed until the target was read back."""
 
-from contextlib import suppress
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from uuid import UUID
 
 import streamlit as st
 
 from mission_control.api.agents.schemas import AgentRead
 from mission_control.api.jobs.schemas import JobRead
-from mission_control.client.errors import ApiError
+from mission_control.client.errors import ApiError, ApiProblemError
 from mission_control.core.words import AgentType, JobKind, JobStatus, Verdict
 from mission_control.ui.clients import api_client
 from mission_control.ui.components import badges
-from mission_control.ui.components.drift import latest, overwritten
 from mission_control.ui.components.refusals import refusals_shown
+from mission_control.ui.components.text_changes import theirs_shown
 
 POLL_SECONDS = 1
 DOING = {JobKind.DEPLOY: "Deploying", JobKind.ROLLBACK: "Rolling back"}
-CHANGED_SINCE = frozenset({"prompt_changed_in_vapi", "assistant_changed_in_vapi"})
+OVERWRITE = "Also replace what somebody changed at Vapi (it is recorded who asked)"
 DONE = {
     JobKind.DEPLOY: "Deployed. The target was read back and is as it should be.",
-    JobKind.ROLLBACK: "Rolled back. What was in force before is the current version again.",
+    JobKind.ROLLBACK: "Rolled back. The target was read back.",
 }
 
 
-def deploy_button(agent: AgentRead, version: int, verdict: Verdict | None, *, page: str) -> None:
-    """Deploy a version; one that was not shown to be better only on a word more."""
+def deploy_button(
+    agent: AgentRead, version: int, verdict: Verdict | None, *, page: str, theirs: bool = False
+) -> None:
+    """Deploy a version; an unproven one, or one over somebody's change, only on a word more."""
     with st.popover(
         f"Deploy version {version}", type="primary", icon=":material/publish:", key=f"{page}_deploy"
     ):
@@ -34,31 +37,49 @@ def deploy_button(agent: AgentRead, version: int, verdict: Verdict | None, *, pa
             found = badges.VERDICTS[verdict][0].lower() if verdict else "not compared"
             st.warning(f"Version {version} was not shown to be better ({found}).")
             force = st.checkbox("Deploy it all the same", key=f"{page}_deploy_force")
+        overwrite = theirs and st.checkbox(OVERWRITE, key=f"{page}_deploy_overwrite")
         with_memory = agent.type is AgentType.PHONE_BOT and st.checkbox(
             "With what its context chooses of the memory, as it is now",
             key=f"{page}_deploy_memory",
         )
         if st.button("Deploy now", type="primary", key=f"{page}_deploy_now"):
-            with refusals_shown():
+            with changes_shown(agent.id):
                 job = api_client().deploy(
-                    agent.id, version=version, force=force, include_memory=with_memory
+                    agent.id,
+                    version=version,
+                    force=force,
+                    overwrite=overwrite,
+                    include_memory=with_memory,
                 )
-                _follow(job, page=page)
+                follow(job, page=page)
 
 
-def rollback_button(agent: AgentRead, *, page: str) -> None:
+def rollback_button(agent: AgentRead, *, page: str, theirs: bool = False) -> None:
     with st.popover("Roll back", icon=":material/undo:", key=f"{page}_rollback"):
         st.markdown(
             f"Takes back what the deployment of version {agent.deployed_version} changed on "
-            f"{_target(agent)}, at once. What others changed since is kept."
+            f"{_target(agent)}, at once. What others changed elsewhere since is kept."
         )
-        force = st.checkbox(
-            "Also overwrite what somebody else changed in the same place since",
-            key=f"{page}_rollback_force",
-        )
+        overwrite = theirs and st.checkbox(OVERWRITE, key=f"{page}_rollback_overwrite")
         if st.button("Roll back now", type="primary", key=f"{page}_rollback_now"):
-            with refusals_shown():
-                _follow(api_client().rollback(agent.id, force=force), page=page)
+            with changes_shown(agent.id):
+                follow(api_client().rollback(agent.id, overwrite=overwrite), page=page)
+
+
+@contextmanager
+def changes_shown(agent_id: str) -> Generator[None]:
+    """A refusal for somebody's change at Vapi shows that change, and is compared anew below."""
+    with refusals_shown():
+        try:
+            yield
+        except ApiProblemError as problem:
+            if problem.code == "changed_at_vapi":
+                with suppress(ApiError):
+                    api_client().drift.check(agent_id)
+                for change in problem.fields.get("changes", []):
+                    theirs_shown(change["field"], change["known"], change["live"])
+                st.caption("The ways out are under *Here and at Vapi*.")
+            raise
 
 
 def deployment_job(agent_id: str, *, page: str) -> JobRead | None:
@@ -82,29 +103,16 @@ def deployment_progress(job: JobRead | None, *, page: str) -> bool:
     if job.status is JobStatus.COMPLETED:
         del st.session_state[f"{page}_begun"]  # said once: later it may no longer be so
         st.success(DONE[job.kind])
+        if job.agent_id is not None:
+            st.markdown(badges.plain(api_client().agents.state(job.agent_id).answering.line))
     elif job.error is not None:
         st.error(f"{DOING[job.kind]} failed. {badges.plain(job.error.detail)}")
-        if job.kind is JobKind.ROLLBACK and job.error.code in CHANGED_SINCE:
-            _offer_to_overwrite(job, page=page)
     else:
         st.warning(f"{DOING[job.kind]} was cancelled. Look at the target before you go on.")
     return False
 
 
-def _offer_to_overwrite(job: JobRead, *, page: str) -> None:
-    """A refused rollback: what it would overwrite, and the way to do it all the same."""
-    agent_id = job.agent_id or ""
-    with st.container(border=True, key=f"{page}_overwrite"), refusals_shown():
-        if st.session_state.get(f"{page}_compared_for") != job.id:
-            api_client().drift.check(agent_id)
-            st.session_state[f"{page}_compared_for"] = job.id
-        st.markdown("**Rolling back all the same overwrites what somebody else changed at Vapi:**")
-        overwritten(latest(agent_id))
-        if st.button("Overwrite it and roll back", key=f"{page}_rollback_over", type="primary"):
-            _follow(api_client().rollback(agent_id, force=True), page=page)
-
-
-def _follow(job: JobRead, *, page: str) -> None:
+def follow(job: JobRead, *, page: str) -> None:
     st.session_state[f"{page}_begun"] = job.id
     st.rerun()
 

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from mission_control.api.mirrors import events
 from mission_control.api.mirrors.vapi.agents import AgentOf, agents_by_assistant
 from mission_control.core.clock import utc_now
+from mission_control.core.json_types import JsonObject
 from mission_control.core.words import CallSource
 from mission_control.data.calls import CallFacts, RecordedCall
 from mission_control.data.unit_of_work import UnitOfWork
-from mission_control.integrations.vapi.assistant import JsonObject
 from mission_control.integrations.vapi.call import VapiCall, call_of_message
 from mission_control.integrations.vapi.storing import masked, storable
 

@@ -13,10 +13,10 @@ from mission_control.api.mirrors.vapi.agents import agents_by_assistant, by_assi
 from mission_control.api.mirrors.vapi.recording import announce, facts_of
 from mission_control.api.resources import Resources
 from mission_control.core.clock import utc_now
+from mission_control.core.json_types import JsonObject
 from mission_control.core.words import CallSource
 from mission_control.data.calls import Call
 from mission_control.integrations.errors import IntegrationError, IntegrationNotFoundError
-from mission_control.integrations.vapi.assistant import JsonObject
 from mission_control.integrations.vapi.call import VapiCall
 
 SYNC_NAME = "vapi.calls"
