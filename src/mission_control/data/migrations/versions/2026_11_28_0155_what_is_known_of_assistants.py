@@ -1,7 +1,7 @@
 """what is known of assistants, who asked for deployments, and one agent per assistant
 
 Revision: 3f1b6d90c2ae
-After: 5a1d0c7be942
+After: e41f7a90c3d5
 """
 
 import json
@@ -12,7 +12,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "3f1b6d90c2ae"
-down_revision = "5a1d0c7be942"
+down_revision = "e41f7a90c3d5"
 branch_labels = None
 depends_on = None
 
