@@ -172,6 +172,15 @@ def test_superspecs_own_validator_accepts_what_is_made(engine_python: Path) -> N
     assert checked.returncode == 0, checked.stderr.decode()[-500:]
 
 
+async def test_what_was_imported_is_not_overwritten_once_somebody_changed_it(world: World) -> None:
+    agent_id = (await take(world)).json()["id"]
+    await world.edit_model(messages=[{"role": "system", "content": "HOTFIX"}])
+    body = {"version": 1, "force": True}
+    answer = await world.http.post(f"/api/optimize/{agent_id}/deploy", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (409, "changed_at_vapi")
+    assert answer.json()["changes"] == [{"field": "system", "known": PROMPT, "live": "HOTFIX"}]
+
+
 class TestRefusals:
     async def test_no_prompt(self, world: World) -> None:
         answer = await take(world, SQUAD)

@@ -4,19 +4,22 @@ import structlog
 
 from mission_control.api.agents.registration import refuse_linked, store_new
 from mission_control.api.agents.schemas import AgentDetail
+from mission_control.api.drift.known import KnownState, remember
 from mission_control.api.leads.contact_names import contact_names
 from mission_control.api.resources import Resources
 from mission_control.core import playbook as playbooks
 from mission_control.core.json_types import JsonObject
 from mission_control.core.playbook_parts import canonical_yaml
-from mission_control.core.words import AgentType
+from mission_control.core.words import AgentType, KnownBy
 from mission_control.integrations.errors import IntegrationError
 from mission_control.integrations.superoptix_client import program_of
+from mission_control.integrations.vapi.changes import Texts
 from mission_control.integrations.vapi.playbook import (
     keeps_calls_private,
     left_at_vapi,
     playbook_of_assistant,
 )
+from mission_control.integrations.vapi.prompt_slots import live_prompt
 from mission_control.integrations.vapi_client import VAPIClient
 
 CALLS_READ = 40  # of the newest, for drafts of scenarios
@@ -39,11 +42,15 @@ async def import_assistant(resources: Resources, assistant_id: str) -> AgentDeta
         warnings = ["No call of this assistant could become a scenario. Write some yourself."]
     compiled = await resources.superoptix.compile_agent(program_of(playbook))
     async with resources.unit_of_work() as uow:
-        return await store_new(
+        made = await store_new(
             uow, playbook, compiled,
             agent_type=AgentType.PHONE_BOT, assistant_id=assistant_id, note="Imported from Vapi",
             warnings=[*left_at_vapi(assistant), *warnings],
         )  # fmt: skip
+        # What was read is what is known: who changes it at Vapi from now on is not overwritten.
+        ours = Texts(live_prompt(assistant), made.first_message)
+        await remember(uow, resources.vault, made.id, KnownState(assistant, ours), KnownBy.IMPORTED)
+        return made
 
 
 async def _last_calls(
