@@ -386,6 +386,10 @@ def fill_postgres(url: str, made: Sequence[Made], say: Callable[[str], None]) ->
                 for row in each.rows:
                     copy.write_row([_for_postgres(value) for value in row])
             say(f"{each.table}: {time.perf_counter() - began:.0f} s")
+        for name in ("call_texts", "lead_texts", "conversation_turns"):  # ids were given
+            run(
+                f"SELECT setval(pg_get_serial_sequence('{name}', 'id'), (SELECT max(id) FROM {name}))"
+            )
         run("UPDATE calls SET cost_usd = cost_units / 100000000.0")
         for name, definition in aside:
             began = time.perf_counter()
