@@ -14,6 +14,7 @@ from mission_control.api.jobs.work import run_job
 from mission_control.api.resources import Resources
 from mission_control.core.words import AgentType, JobKind
 from mission_control.data.event_streams import stream_key
+from mission_control.data.outbox_relay import LEASE_KEY
 from mission_control.integrations.vapi_client import VAPIClient
 from mission_control_sandbox import vapi_server
 from tests.builders import a_playbook, a_version, an_agent
@@ -119,6 +120,8 @@ class World:
         return answer.json()
 
     async def events(self) -> list[tuple[str, Any]]:
+        await self.resources.redis.delete(LEASE_KEY)  # of another test's relay
+        await self.resources.relay.run_once()
         entries: Any = await self.resources.redis.xrange(stream_key("system"))
         return entries
 

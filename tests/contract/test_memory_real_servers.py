@@ -12,7 +12,8 @@ import pytest
 from mission_control.integrations.errors import IntegrationAmbiguousError
 from mission_control.integrations.memory.config.reading import load_configuration
 from mission_control.integrations.memory.items import SyncProgress
-from mission_control.integrations.memory_manager import SEARCHED_HERE, MemoryManager
+from mission_control.integrations.memory.one_server import SEARCHED_HERE
+from mission_control.integrations.memory_manager import MemoryManager
 from tests.contract.memory_processes import descendants, is_alive
 from tests.install_vendor_clients import javascript_clients, node, python_client
 

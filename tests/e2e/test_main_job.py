@@ -116,7 +116,9 @@ async def test_an_agent_is_improved_deployed_and_rolled_back(product: Product, a
     assert optimization["candidate_version"] == 2
     playbook = yaml.safe_load(candidate["playbook"])
     assert playbook["spec"]["prompt"] == candidate["prompt"] != start["prompt"]
-    assert note_status() == {
+    state = note_status()
+    assert state.pop("answering")["line"].startswith("Never deployed")
+    assert state == {
         "agent_id": "remus", "status": "dev", "current_version": 1, "deployed_version": None,
         "open_jobs": [],
     }  # fmt: skip

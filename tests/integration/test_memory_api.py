@@ -228,7 +228,7 @@ async def test_two_who_sync_at_once_get_one_job(client: httpx2.AsyncClient, run:
     assert one.json()["id"] == other.json()["id"]
     whole = (await client.post("/api/system/sync-all")).json()
     assert whole["id"] != one.json()["id"]  # the others are not read by the first
-    assert (await client.post("/api/memory/sync")).json()["id"] == whole["id"]
+    assert (await client.post("/api/memory/sync")).json()["id"] == one.json()["id"]
     assert (await run(one.json()["id"]))["status"] == "completed"
 
 

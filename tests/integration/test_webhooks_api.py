@@ -15,6 +15,7 @@ from mission_control.api.mirrors.vapi.recording import CALL_STATE_MESSAGES, reco
 from mission_control.api.resources import Resources
 from mission_control.api.webhooks import batching
 from mission_control.core.errors import MissionControlError
+from mission_control.data.outbox_relay import LEASE_KEY
 from tests.calls_world import TOKEN, CallsWorld, calls_world, settings_for
 from tests.unit.test_vapi_call import a_call
 
@@ -234,6 +235,8 @@ class TestWhatIsTaken:
     ) -> None:
         await world.tell(a_report())
         await world.tell(a_report())
+        await world.resources.redis.delete(LEASE_KEY)  # of another test's relay
+        await world.resources.relay.run_once()
         events = await world.resources.streams.replay("system", after="0-0")
         [event] = [json.loads(each.body) for each in events if "call.recorded" in each.body]
         assert event["data"].keys() == {"call_id", "source", "ending"}

@@ -172,7 +172,7 @@ class TestAnchors:
     def test_an_anchor_that_was_not_evaluated_is_refused(self) -> None:
         with pytest.raises(ScenarioUnknownError) as refusal:
             compare(arm(PASSED), arm(PASSED), anchors=["opt_out"])
-        assert refusal.value.fields == {"scenarios": ["opt_out"]}
+        assert refusal.value.fields["scenarios"] == ["opt_out"]
 
 
 class TestUnmeasured:
@@ -345,7 +345,8 @@ class TestRefusals:
     def test_different_scenarios(self) -> None:
         with pytest.raises(ScenariosDifferError) as refusal:
             compare(arm(a=PASSED, b=PASSED), arm(a=PASSED, c=PASSED))
-        assert refusal.value.fields == {"only_baseline": ["b"], "only_candidate": ["c"]}
+        assert refusal.value.fields["only_baseline"] == ["b"]
+        assert refusal.value.fields["only_candidate"] == ["c"]
 
     def test_a_scenario_twice(self) -> None:
         twice = [ScenarioScore("a", PASSED), ScenarioScore("a", FAILED)]

@@ -48,7 +48,7 @@ _EMPHASIS = (
 )
 _CODE = re.compile(r"(`+)(?!`)([^`\n]+)(?<!`)\1(?!`)")
 _FENCE = re.compile(r"^[ \t]*(?:`{3,}|~{3,})[^\n`]*$\n?", re.MULTILINE)
-_LINE_START = re.compile(r"^[ \t]*(?:#{1,6}|>|[-*+•])[ \t]+(?=\S)", re.MULTILINE)
+_LINE_START = re.compile(r"^[ \t]*(?:(?:#{1,6}|>|[-*+•])[ \t]+)+(?=\S)", re.MULTILINE)
 _ESCAPED = re.compile(r"\\([*_`~#])")
 
 _THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{2,3})*,\d{3}(?![\d,]|\.\d+[.,]\d)")

@@ -10,10 +10,17 @@ def counted(count: int, noun: str) -> str:
 
 
 def all_counted(counts: Mapping[str, int]) -> str:
-    """`{"leads": 29000, "field_values": 1}` as words; the names are given in the plural."""
-    return ", ".join(
-        counted(count, _singular(name.replace("_", " "))) for name, count in counts.items()
-    )
+    """`{"leads": 29000, "field_values": 1}` as words; the names are given in the plural.
+
+    A name that is no plural is a proper name, as that of a memory server, and stays as it is.
+    """
+    return ", ".join(_counted_name(count, name) for name, count in counts.items())
+
+
+def _counted_name(count: int, name: str) -> str:
+    if not name.endswith("s"):
+        return f"{count:,} {name}"
+    return counted(count, _singular(name.replace("_", " ")))
 
 
 def plural(noun: str) -> str:
@@ -21,4 +28,4 @@ def plural(noun: str) -> str:
 
 
 def _singular(noun: str) -> str:
-    return re.sub(r"ie$", "y", noun.removesuffix("s")) if noun.endswith("s") else noun
+    return re.sub(r"ie$", "y", noun.removesuffix("s"))

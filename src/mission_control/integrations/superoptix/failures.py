@@ -28,6 +28,18 @@ _SENTENCES: dict[ErrorKind, tuple[str, str]] = {
         "The model answered in a form that cannot be read",
         "Choose another model, or simplify the agent's output fields.",
     ),
+    "truncated": (
+        "The model's answer was cut by its token limit",
+        "Raise max_tokens, or ask for shorter replies.",
+    ),
+    "filtered": (
+        "The model's provider withheld the answer",
+        "Look at what was asked, or choose another model.",
+    ),
+    "refused": (
+        "The model refused to answer",
+        "Look at what was asked, or choose another model.",
+    ),
     "config": ("These settings cannot work", "Correct them, then start again."),
     "request": (
         "The model's server refused the request",
