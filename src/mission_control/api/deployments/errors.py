@@ -75,14 +75,15 @@ class AssistantGoneError(ConflictError):
 
 
 class AssistantSharedError(ConflictError):
-    """Another agent is deployed to the same assistant."""
+    """Another agent is linked to the same assistant."""
 
     code = "assistant_shared"
 
     def __init__(self, agent_id: str, assistant_id: str) -> None:
         super().__init__(
-            f"The agent {agent_id} is deployed to the same assistant at Vapi; nothing was changed. "
-            "Link this agent to another assistant, or roll that one back first.",
+            f"The agent {agent_id} is linked to the same assistant at Vapi; nothing was changed. "
+            "Link this agent to another assistant, or take that one's link away once it is "
+            "rolled back.",
             agent_id=agent_id,
             assistant_id=assistant_id,
         )
