@@ -59,6 +59,15 @@ class TestDeploying:
         assert await messages(world) == [system(HOTFIX)]
         assert (await newest(world))["version"] == 2
 
+    @pytest.mark.parametrize("asked", ["deploy", "rollback"])
+    async def test_a_refusal_is_shown_as_drift_at_once(self, world: World, asked: str) -> None:
+        await hotfix(world)
+        assert (await world.http.get("/api/agents/ada/drift")).json()["state"] != "both"
+        body = {"version": 3, "force": True} if asked == "deploy" else {}
+        assert (await world.ask(asked, **body)).status_code == 409
+        drift = (await world.http.get("/api/agents/ada/drift")).json()
+        assert (drift["state"], drift["fields"][0]["live"]) == ("both", HOTFIX)
+
     async def test_overwriting_is_recorded_with_who(self, world: World) -> None:
         await hotfix(world)
         assert (await world.deploy(3, overwrite=True))["status"] == "completed"

@@ -1,5 +1,8 @@
 """HTTP door of deployments: deploy, roll back, take over, and what was deployed when."""
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+
 from fastapi import APIRouter, Response
 
 from mission_control.api.agents.errors import AgentBusyError, DeploymentRunningError
@@ -33,12 +36,14 @@ from mission_control.api.deps import (
     RequestedBy,
 )
 from mission_control.api.drift.errors import AgentMovedError, NoAssistantError
+from mission_control.api.drift.work import check_agent
 from mission_control.api.jobs.errors import IdempotencyKeyReusedError
 from mission_control.api.jobs.schemas import JobRead
 from mission_control.api.memory.prompt_memory import NoAgentContextError
 from mission_control.api.problems import refusals
+from mission_control.api.resources import Resources
 from mission_control.core.encryption import SecretUnreadableError
-from mission_control.core.errors import NotFoundError
+from mission_control.core.errors import MissionControlError, NotFoundError
 from mission_control.core.playbook import PlaybookInvalidError
 from mission_control.data.jobs import Job
 from mission_control.data.pages import CursorError
@@ -101,7 +106,9 @@ async def deploy(
     What somebody changed at Vapi meanwhile is not overwritten, unless `overwrite` is given.
     """
     asked = Asked(requested_by, idempotency_key)
-    return _accepted(await commands.request_deploy(held, agent_id, request, asked), response)
+    async with _drift_shown(held, agent_id):
+        job = await commands.request_deploy(held, agent_id, request, asked)
+    return _accepted(job, response)
 
 
 @router.post(
@@ -148,7 +155,20 @@ async def roll_back(
 ) -> Job:
     """Takes back what we changed and keeps what others changed since."""
     asked = Asked(requested_by, idempotency_key)
-    return _accepted(await commands.request_rollback(held, agent_id, request, asked), response)
+    async with _drift_shown(held, agent_id):
+        job = await commands.request_rollback(held, agent_id, request, asked)
+    return _accepted(job, response)
+
+
+@asynccontextmanager
+async def _drift_shown(resources: Resources, agent_id: str) -> AsyncGenerator[None]:
+    """After a refusal for somebody's change every page tells of that change, and not at the next check."""
+    try:
+        yield
+    except ChangedAtVapiError:
+        with suppress(MissionControlError):  # the refusal is what was asked about
+            await check_agent(resources, agent_id)
+        raise
 
 
 def _accepted(job: Job, response: Response) -> Job:
