@@ -23,6 +23,8 @@ class DriftCheck(Base):
         ForeignKey("agents.id", ondelete="CASCADE"), primary_key=True
     )
     assistant_id: Mapped[str] = mapped_column(String(64))
+    # Of which version `fields` tells; null where that was not noted. A plain number, as in `agents`.
+    version: Mapped[int | None] = mapped_column(default=None)
     state: Mapped[DriftState]
     fields: Mapped[list[dict[str, Any]]] = mapped_column(default=list)
     error: Mapped[dict[str, Any] | None] = mapped_column(default=None)

@@ -11,6 +11,7 @@ from mission_control.core.json_types import JsonObject
 from mission_control.core.words import DriftState
 from mission_control.integrations.errors import PromptAmbiguousError
 from mission_control.integrations.vapi.assistant import FIRST_MESSAGE, SYSTEM, OptimizedPrompts
+from mission_control.integrations.vapi.changes import Texts
 from mission_control.integrations.vapi.differences import differences_elsewhere
 from mission_control.integrations.vapi.first_message import unheard_first_message
 from mission_control.integrations.vapi.prompt_slots import (
@@ -42,26 +43,62 @@ def compare(
     except PromptAmbiguousError as error:
         live_text = None
         warnings.append(error.message)
-    prompt = _Sides(here["system"], known.ours.system if known is not None else None, live_text)
-    state = {"is_known": known is not None, "was_deployed": was_deployed}
-    fields = [_field(SYSTEM, prompt, **state)]
-    first_message = here.get("first_message")
-    is_ours = first_message is not None or (
-        known is not None and known.ours.first_message is not None
-    )
+    there = Texts(live_text, live_first_message(live))
+    fields = _moved_texts(here, known, there, was_deployed=was_deployed)
+    is_ours = _greeting_is_ours(here, known)
     if is_ours:
-        before = known.texts.first_message if known is not None else None
-        stance = first_message if first_message is not None else before
-        fields.append(
-            _field(FIRST_MESSAGE, _Sides(stance, before, live_first_message(live)), **state)
-        )
         warnings += unheard_first_message(live)
     if known is not None:
         fields += [
             DriftField(field=path, state=DriftState.CHANGED_IN_VAPI)
             for path in _elsewhere(known, live, first_message=is_ours)
         ]
-    return Found([field for field in fields if field.state is not DriftState.CLEAN], warnings)
+    return Found(fields, warnings)
+
+
+def compared_anew(
+    found: Iterable[DriftField],
+    before: OptimizedPrompts,
+    here: OptimizedPrompts,
+    known: KnownState | None,
+    *,
+    was_deployed: bool,
+) -> list[DriftField]:
+    """What was found of another version, `before`, told of `here`; Vapi is not asked again."""
+    moved = {field.field: field for field in found}
+    greeting = _stance(before, known)
+    there = Texts(
+        moved[SYSTEM].live if SYSTEM in moved else before["system"],
+        moved[FIRST_MESSAGE].live if FIRST_MESSAGE in moved else greeting,
+    )
+    texts = _moved_texts(here, known, there, was_deployed=was_deployed)
+    return texts + [field for name, field in moved.items() if name not in (SYSTEM, FIRST_MESSAGE)]
+
+
+def _moved_texts(
+    here: OptimizedPrompts, known: KnownState | None, live: Texts, *, was_deployed: bool
+) -> list[DriftField]:
+    """The texts that we deploy, where they are not the same everywhere."""
+    state = {"is_known": known is not None, "was_deployed": was_deployed}
+    deployed = known.ours.system if known is not None else None
+    fields = [_field(SYSTEM, _Sides(here["system"], deployed, live.system), **state)]
+    if _greeting_is_ours(here, known):
+        heard = known.texts.first_message if known is not None else None
+        sides = _Sides(_stance(here, known), heard, live.first_message)
+        fields.append(_field(FIRST_MESSAGE, sides, **state))
+    return [field for field in fields if field.state is not DriftState.CLEAN]
+
+
+def _greeting_is_ours(here: OptimizedPrompts, known: KnownState | None) -> bool:
+    return here.get("first_message") is not None or (
+        known is not None and known.ours.first_message is not None
+    )
+
+
+def _stance(here: OptimizedPrompts, known: KnownState | None) -> str | None:
+    """The greeting that a version stands for: its own, else the one that is known to be there."""
+    greeting = here.get("first_message")
+    return greeting if greeting is not None or known is None else known.texts.first_message
 
 
 def _elsewhere(known: KnownState, live: JsonObject, *, first_message: bool) -> list[str]:

@@ -11,7 +11,7 @@ from mission_control.api.drift.known import KnownRow, known_row
 from mission_control.api.resources import Resources
 from mission_control.core.errors import MissionControlError
 from mission_control.core.words import AgentType
-from mission_control.data.agents import Agent
+from mission_control.data.agents import Agent, AgentVersion
 from mission_control.data.unit_of_work import UnitOfWork
 from mission_control.integrations.vapi.assistant import OptimizedPrompts
 
@@ -26,7 +26,7 @@ class Registry:
     name: str
     is_phone_bot: bool
     assistant_id: str | None
-    version_id: UUID
+    version: int
     here: OptimizedPrompts
     known: KnownRow
     was_deployed: bool
@@ -36,7 +36,11 @@ class Registry:
     def moment(self) -> tuple[object, ...]:
         """The same as long as nothing of it has moved."""
         standing = self.known.standing.id if self.known.standing is not None else None
-        return (self.assistant_id, self.version_id, standing, self.known.at, self.deploying)
+        return (self.assistant_id, self.version, standing, self.known.at, self.deploying)
+
+    def texts_of(self, version: AgentVersion) -> OptimizedPrompts:
+        """What another version would say in the place of `here`."""
+        return _texts(version, self.known)
 
 
 async def registries(resources: Resources) -> list[Registry]:
@@ -61,10 +65,15 @@ async def registry_of(uow: UnitOfWork, agent: Agent) -> Registry:
         name=agent.name,
         is_phone_bot=agent.type is AgentType.PHONE_BOT,
         assistant_id=agent.vapi_assistant_id,
-        version_id=version.id,
-        here=prompts_of(version, standing.memories if standing is not None else None),
+        version=version.number,
+        here=_texts(version, known),
         known=known,
         was_deployed=standing is not None
         or await uow.deployments.latest_rolled_back(agent.id) is not None,
         deploying=running.id if running is not None else None,
     )
+
+
+def _texts(version: AgentVersion, known: KnownRow) -> OptimizedPrompts:
+    memories = known.standing.memories if known.standing is not None else None
+    return prompts_of(version, memories)

@@ -28,8 +28,9 @@ router = APIRouter(tags=["drift"])
     summary="How an agent and its assistant differ, as last compared",
     responses=refusals(NotFoundError, NotComparedError),
 )
-async def get_drift(uow: ReadOnlyUow, agent_id: AgentId) -> DriftRead:
-    return await queries.show_drift(uow, agent_id)
+async def get_drift(uow: ReadOnlyUow, held: Held, agent_id: AgentId) -> DriftRead:
+    """A version made here since then is told of at once, on what Vapi answered then."""
+    return await queries.show_drift(uow, held.vault, agent_id)
 
 
 @router.post(
@@ -51,5 +52,7 @@ async def check_drift(held: Held, agent_id: AgentId) -> DriftRead:
     summary="How all agents and their assistants differ, as last compared",
     responses=refusals(CursorError),
 )
-async def list_drift(uow: ReadOnlyUow, limit: Limit = 50, cursor: CursorQuery = None) -> DriftPage:
-    return await queries.list_drift(uow, limit=limit, cursor=cursor)
+async def list_drift(
+    uow: ReadOnlyUow, held: Held, limit: Limit = 50, cursor: CursorQuery = None
+) -> DriftPage:
+    return await queries.list_drift(uow, held.vault, limit=limit, cursor=cursor)

@@ -22,6 +22,7 @@ async def store_found(
 ) -> DriftCheck:
     found = compare(ours.here, ours.known.opened(vault), live, was_deployed=ours.was_deployed)
     check, before = await _row(uow, ours.agent_id, AssistantSummary.of(live).id)
+    check.version = ours.version
     check.fields = [field.model_dump(mode="json") for field in found.fields]
     check.state = overall(field.state for field in found.fields)
     check.warnings = found.warnings
@@ -49,7 +50,8 @@ async def _row(uow: UnitOfWork, agent_id: str, assistant_id: str) -> tuple[Drift
     if check is None:
         check = DriftCheck(agent_id=agent_id, assistant_id=assistant_id, state=DriftState.UNKNOWN)
         uow.drift_checks.add(check)
-    check.assistant_id, check.fields, check.compared_at = assistant_id, [], None
+    check.assistant_id, check.version = assistant_id, None
+    check.fields, check.compared_at = [], None
     return check, DriftState.CLEAN
 
 
