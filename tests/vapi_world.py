@@ -136,7 +136,7 @@ def vapi_in_process(app: Any) -> VAPIClient:
     )
 
 
-FAILURES = [
+FAILURES: list[tuple[int, str, dict[str, str], int, str]] = [
     (503, "<html>", {}, 424, "integration_unavailable"),
     (401, '{"message": "Invalid Key.", "statusCode": 401}', {}, 424, "integration_credentials"),
     (429, "{}", {"Retry-After": "77"}, 429, "integration_rate_limited"),

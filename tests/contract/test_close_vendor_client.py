@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.install_vendor_clients import python_client
-from tests.services import sandbox_server
+from tests.services import HANG_SECONDS, sandbox_server
 
 SCRIPT = Path(__file__).parent / "vendor_clients" / "close_python.py"
 PEOPLE = 450
@@ -29,7 +29,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
             env={"PYTHONPATH": str(installed)},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=HANG_SECONDS,
             check=False,
         )
         assert run.returncode == 0, run.stderr

@@ -6,12 +6,12 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from mission_control.integrations import superoptix_client
 from mission_control.integrations.errors import SuperOptiXError
@@ -29,8 +29,8 @@ from mission_control_protocol import (
     Run,
     Scenario,
 )
+from tests.services import HANG_SECONDS, REPOSITORY
 
-REPOSITORY = Path(__file__).parents[2]
 SECRET = "sk-live-0123456789abcdef"  # noqa: S105
 
 # What every misbehaving engine has: `say` writes a message, `requests` reads them.
@@ -93,7 +93,9 @@ async def ask(engine: EngineProcess, name: str = "1") -> Doctored:
 
 def a_run(name: str = "run") -> Run:
     program = Program(agent_id="remus", playbook={"spec": {}})
-    return Run(id=name, program=program, inputs={}, model=Model(name="m", api_key=SECRET))
+    return Run(
+        id=name, program=program, inputs={}, model=Model(name="m", api_key=SecretStr(SECRET))
+    )
 
 
 def is_alive(pid: int) -> bool:
@@ -103,11 +105,10 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-async def gone(pid: int, *, within: float) -> bool:
-    deadline = time.monotonic() + within
-    while is_alive(pid) and time.monotonic() < deadline:
-        await asyncio.sleep(0.02)
-    return not is_alive(pid)
+async def until_gone(pid: int) -> None:
+    async with asyncio.timeout(HANG_SECONDS):
+        while is_alive(pid):
+            await asyncio.sleep(0.02)
 
 
 class TestTalking:
@@ -173,9 +174,10 @@ class TestTalking:
         with pytest.raises(SuperOptiXError, match="exit code 3"):
             async with aclosing(noisy.request(a_run())) as answers:
                 await anext(answers)
-        first, *_, last = noisy._log.last_lines
+        lines = noisy._log.last_lines  # pyright: ignore[reportPrivateUsage]
+        first, *_, last = lines
         assert (first, last) == ("key [redacted]", "last")
-        assert max(map(len, noisy._log.last_lines)) <= 500
+        assert max(map(len, lines)) <= 500
 
 
 class TestMisbehaving:
@@ -213,7 +215,7 @@ class TestMisbehaving:
         babbling = engine(f"""
             for request in requests():
                 {nonsense}
-                time.sleep(60)
+                time.sleep(3600)
         """)
         await babbling.start()
         pid = babbling.pid or 0
@@ -222,13 +224,13 @@ class TestMisbehaving:
         )
         assert [getattr(each, "kind", None) for each in results] == ["internal", "internal"]
         assert "not in its protocol" in str(results[0])
-        assert await gone(pid, within=2)
+        await until_gone(pid)
 
     async def test_closing_its_ears_ends_it(self, engine: MakeEngine) -> None:
-        closed = engine("os.close(0); os.close(1); time.sleep(60)")
+        closed = engine("os.close(0); os.close(1); time.sleep(3600)")
         with pytest.raises(SuperOptiXError, match="ended unexpectedly"):
             await ask(closed)
-        assert await gone(closed.pid or 0, within=1)
+        await until_gone(closed.pid or 0)
 
     async def test_hanging_ends_it_and_the_next_call_works(
         self, location: Callable[[str], EngineLocation], monkeypatch: pytest.MonkeyPatch
@@ -252,7 +254,7 @@ class TestMisbehaving:
     async def test_never_ready(self, location: Callable[[str], EngineLocation]) -> None:
         asleep = location("")
         main = asleep.sources()[0] / "engine_host" / "__main__.py"
-        main.write_text("import time; time.sleep(60)")
+        main.write_text("import time; time.sleep(3600)")
         late = EngineProcess(asleep, purpose="test")
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(engine_process, "READY_SECONDS", 0.3)
@@ -271,25 +273,24 @@ class TestStopping:
             say(type="log", id=request["id"], level="info", text=str(child.pid))
     """
 
-    async def test_close_ends_the_whole_group_within_two_seconds(self, engine: MakeEngine) -> None:
+    async def test_close_ends_the_whole_group(self, engine: MakeEngine) -> None:
         stubborn = engine(self.STUBBORN)
         async with aclosing(stubborn.request(a_run())) as answers:
             grandchild = int((await anext(answers)).text)  # type: ignore[union-attr]
-            started = time.monotonic()
             await stubborn.close()
-            assert time.monotonic() - started <= 2
             with pytest.raises(SuperOptiXError) as caught:
                 await anext(answers)
         assert caught.value.kind == "cancelled"
         assert not is_alive(stubborn.pid or 0)
         assert not is_alive(grandchild)
 
-    async def test_cancelling_the_consumer_of_a_search_ends_its_engine_within_two_seconds(
+    async def test_cancelling_the_consumer_of_a_search_ends_its_engine(
         self, location: Callable[[str], EngineLocation], tmp_path: Path
     ) -> None:
         pids: list[tuple[int, str]] = []
         client = SuperOptiXClient(
-            location(self.STUBBORN), on_engine_started=lambda *started: pids.append(started)
+            location(self.STUBBORN),
+            on_engine_started=lambda pid, purpose: pids.append((pid, purpose)),
         )
         said = asyncio.Event()
 
@@ -311,11 +312,9 @@ class TestStopping:
 
         task = asyncio.create_task(consume())
         await said.wait()
-        started = time.monotonic()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert time.monotonic() - started <= 2
         [(pid, purpose)] = pids
         assert purpose == "optimize"
         assert not is_alive(pid)
@@ -346,7 +345,7 @@ class TestStopping:
         assert is_alive(pid)
         parent.kill()
         await parent.wait()
-        assert await gone(pid, within=2)
+        await until_gone(pid)
 
 
 SETUP = """
@@ -381,7 +380,7 @@ def printed_by(script: str, location: EngineLocation) -> list[str]:
     """The words that a process of its own prints; it must not complain about anything."""
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", SETUP + textwrap.dedent(script), *_arguments(location)],
-        capture_output=True, text=True, timeout=60, check=True,
+        capture_output=True, text=True, timeout=HANG_SECONDS, check=True,
     )  # fmt: skip
     assert "Traceback" not in done.stderr
     assert "Exception ignored" not in done.stderr

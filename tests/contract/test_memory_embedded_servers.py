@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.install_vendor_clients import JAVASCRIPT, javascript_clients, node
-from tests.services import accepts, free_port, process
+from tests.services import HANG_SECONDS, accepts, free_port, process
 
 Json = dict[str, Any]
 
@@ -71,7 +71,7 @@ def drive(target: str, steps: list[Json], data_dir: Path) -> Json:
     assert clients.exists(), "Run `python -m tests.install_vendor_clients`."
     ended = subprocess.run(
         [program, JAVASCRIPT / "mcp_client.mjs", clients, target, json.dumps(steps)],
-        env=environment(data_dir), capture_output=True, text=True, timeout=60, check=False,
+        env=environment(data_dir), capture_output=True, text=True, timeout=HANG_SECONDS, check=False,
         cwd=data_dir,
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr[-2000:]
@@ -142,7 +142,7 @@ def test_the_command_says_what_is_wrong(tmp_path: Path) -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "mission_control.memory_servers", "temporal"],
         env={**environment(tmp_path), "MC_SEARCH_K": "many"},
-        capture_output=True, text=True, timeout=30, cwd=tmp_path, check=False,
+        capture_output=True, text=True, timeout=HANG_SECONDS, cwd=tmp_path, check=False,
     )  # fmt: skip
     assert ended.returncode == 2
     assert "MC_SEARCH_K" in ended.stderr

@@ -33,7 +33,7 @@ from mission_control_sandbox.vapi.webhooks import Destination
 from mission_control_sandbox.vapi_server import create_app
 from mission_control_sandbox.world import conversations
 from mission_control_sandbox.world.people import person
-from tests.services import free_port, sandbox_server
+from tests.services import HANG_SECONDS, free_port, sandbox_server
 
 AUTHORIZATION = {"Authorization": "Bearer any"}
 MODEL = {"provider": "openai", "model": "gpt-4o-mini"}
@@ -416,7 +416,7 @@ class TestOutlivingTheProcess:
         done = subprocess.run(
             [sys.executable, "-m", "mission_control_sandbox.vapi_server",
              "--port", str(free_port()), "--data-file", str(data)],
-            capture_output=True, text=True, timeout=60, check=False,
+            capture_output=True, text=True, timeout=HANG_SECONDS, check=False,
         )  # fmt: skip
         assert done.returncode == 2
         assert done.stderr.splitlines()[-1].endswith("move it away to start afresh.")
@@ -612,7 +612,7 @@ class Receiver:
         ]
 
     async def until(self, told: str) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HANG_SECONDS):
             while told not in self.told:
                 await asyncio.sleep(0.01)
 
@@ -843,6 +843,7 @@ class TestWebhooks:
     async def test_a_storm_is_lost_doubled_and_shuffled_the_same_way_every_time(self) -> None:
         storm = {"count": 60, "duplicate": 0.33, "lose": 0.2, "shuffle": True, "seed": 3}
         told: list[list[tuple[str, str]]] = []
+        replayed: dict[str, Any] = {}
         for _ in range(2):
             receiver = Receiver()
             replayed = (await telling(receiver).post("/sandbox/webhooks/replay", json=storm)).json()
@@ -1045,7 +1046,7 @@ def _stored(created_at: str) -> dict[str, Any]:
 
 
 async def _until_it_answers(vapi: httpx2.AsyncClient) -> None:
-    until = time.monotonic() + 30
+    until = time.monotonic() + HANG_SECONDS
     while time.monotonic() < until:
         try:
             await vapi.get("/health")

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,11 +20,9 @@ from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatu
 from mission_control.core.part_states import last_state
 from mission_control.core.settings import Settings
 from mission_control.data.event_streams import FIRST_ID, EventStreams, open_redis
-from tests.services import REPOSITORY, free_ports_in_a_row
+from tests.services import HANG_SECONDS, REPOSITORY, free_ports_in_a_row
 
 COMMAND = (sys.executable, "-m", "mission_control.supervisor")
-READY_SECONDS = 240.0  # the machine may be busy; it is looked at every tenth of a second
-STOP_SECONDS = 10.0
 ENDED = frozenset({"completed", "failed", "cancelled"})
 # The machine's own settings and keys must not reach a product under test.
 OURS = frozenset(name.upper() for name in Settings.model_fields) | {"PYTHONDONTWRITEBYTECODE"}
@@ -87,9 +85,7 @@ class Product:
                 stdout=said,
                 stderr=subprocess.STDOUT,
             )
-        wait_until(
-            self._is_ready, READY_SECONDS, f"the product to be ready:\n{self.said()[-1500:]}"
-        )
+        wait_until(self._is_ready, f"the product to be ready:\n{self.said()[-1500:]}")
 
     def environment(self) -> dict[str, str]:
         """What the product and its command line are given."""
@@ -117,25 +113,22 @@ class Product:
         if not all(part.status in {"ready", "done"} for part in state.parts):
             return False
         with suppress(httpx2.TransportError):
-            return httpx2.get(f"{self.origin}/readyz", timeout=5).status_code == 200
+            return httpx2.get(f"{self.origin}/readyz", timeout=HANG_SECONDS).status_code == 200
         return False
 
     def stop(self) -> None:
-        """Stop it as Ctrl-C does. Nothing of it may be left, and it has ten seconds."""
+        """Stop it as Ctrl-C does. Nothing of it may be left."""
         assert self.process is not None
-        begun = time.monotonic()
         self.process.send_signal(signal.SIGTERM)
         try:
-            code = self.process.wait(STOP_SECONDS + 5)
+            code = self.process.wait(HANG_SECONDS)
         except subprocess.TimeoutExpired:
             self.end_everything()
             raise ProductError(f"It did not stop:\n{self.said()[-1500:]}") from None
-        seconds = time.monotonic() - begun
         left = self.processes()
         self.end_everything()
         assert left == {}, f"left behind: {left}"
         assert code == 0, self.said()[-1500:]
-        assert seconds <= STOP_SECONDS, f"it took {seconds:.1f} s to stop"
 
     def end_everything(self) -> None:
         """Kill whatever of it still runs; only for a test that has failed already."""
@@ -143,7 +136,7 @@ class Product:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         if self.process is not None:
-            self.process.wait(5)
+            self.process.wait(HANG_SECONDS)
 
     def said(self) -> str:
         with suppress(OSError):
@@ -183,8 +176,8 @@ class Product:
     # ---------------------------------------------------------------- its doors
 
     @contextmanager
-    def client(self, **options: Any) -> Iterator["Api"]:
-        with httpx2.Client(base_url=self.origin, timeout=30, **options) as http:
+    def client(self, **options: Any) -> Generator["Api"]:
+        with httpx2.Client(base_url=self.origin, timeout=HANG_SECONDS, **options) as http:
             yield Api(http)
 
     def watch(self, path: str, *, after: str | None = None) -> "Viewer":
@@ -205,7 +198,7 @@ class Product:
 
 
 @contextmanager
-def running(home: Path, **settings: str) -> Iterator[Product]:
+def running(home: Path, **settings: str) -> Generator[Product]:
     """A product for the length of the block, with these settings."""
     product = Product(home, settings)
     try:
@@ -242,18 +235,18 @@ class Api:
         self.post("agents", {"playbook": text, "type": "phone_bot", **fields}, expect=201)
         return agent_id or name
 
-    def finish(self, job: dict[str, Any], *, seconds: float = 90) -> dict[str, Any]:
+    def finish(self, job: dict[str, Any]) -> dict[str, Any]:
         """The job once it has ended, however it ended."""
-        until = time.monotonic() + seconds
+        until = time.monotonic() + HANG_SECONDS
         while True:
             found = self.get(f"jobs/{job['id']}")
             if found["status"] in ENDED:
                 return found
-            assert time.monotonic() < until, f"not ended in {seconds} s: {found}"
+            assert time.monotonic() < until, f"not ended: {found}"
             time.sleep(0.1)
 
-    def complete(self, job: dict[str, Any], *, seconds: float = 90) -> dict[str, Any]:
-        ended = self.finish(job, seconds=seconds)
+    def complete(self, job: dict[str, Any]) -> dict[str, Any]:
+        ended = self.finish(job)
         assert ended["status"] == "completed", ended
         return ended
 
@@ -275,25 +268,25 @@ class Viewer:
         self._arrived = asyncio.Event()
 
     @asynccontextmanager
-    async def watching(self) -> AsyncIterator["Viewer"]:
+    async def watching(self) -> AsyncGenerator["Viewer"]:
         task = asyncio.create_task(self._watch())
         try:
-            await self.until(lambda: bool(self.snapshots), 10)
+            await self.until(lambda: bool(self.snapshots))
             yield self
         finally:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
 
-    async def until(self, true: Callable[[], object], seconds: float) -> None:
-        async with asyncio.timeout(seconds):
+    async def until(self, true: Callable[[], object]) -> None:
+        async with asyncio.timeout(HANG_SECONDS):
             while not true():
                 self._arrived.clear()
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._arrived.wait(), 0.2)
 
-    async def until_event(self, kind: str, seconds: float = 60) -> dict[str, Any]:
-        await self.until(lambda: kind in self.kinds(), seconds)
+    async def until_event(self, kind: str) -> dict[str, Any]:
+        await self.until(lambda: kind in self.kinds())
         return next(event for event in self.events if event["type"] == kind)
 
     def kinds(self) -> list[str]:
@@ -314,7 +307,7 @@ class Viewer:
     async def _connect(self) -> None:
         after = f"?after={self.last_id}" if self.last_id is not None else ""
         async with connect(
-            self._address + after, open_timeout=5, max_size=None, proxy=None
+            self._address + after, open_timeout=HANG_SECONDS, max_size=None, proxy=None
         ) as connection:
             self._connection = connection
             self.connected += 1
@@ -337,11 +330,11 @@ class Viewer:
 # -------------------------------------------------------------------- small things
 
 
-def wait_until(true: Callable[[], object], seconds: float, what: str) -> None:
-    until = time.monotonic() + seconds
+def wait_until(true: Callable[[], object], what: str) -> None:
+    until = time.monotonic() + HANG_SECONDS
     while not true():
         if time.monotonic() > until:
-            raise ProductError(f"Waited {seconds:.0f} s in vain for {what}")
+            raise ProductError(f"Waited {HANG_SECONDS:.0f} s in vain for {what}")
         time.sleep(0.1)
 
 

@@ -15,7 +15,7 @@ EXAMPLES_OF_AN_OPERATION = 8
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_the_product_does_what_its_document_says(tmp_path: Path) -> None:
     with running(tmp_path, CLOSE_WEBHOOK_KEY=CLOSE_WEBHOOK_KEY) as product:
         with product.client() as api:

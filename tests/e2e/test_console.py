@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
 from tests.e2e.harness import Api, Product
-from tests.services import find_browser
+from tests.services import HANG_SECONDS, find_browser
 
 # No GPU, and none of the browser's own errands: every request that is left is the console's.
 FLAGS = [
@@ -21,7 +21,6 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-SOON, LONG = 15_000, 90_000  # milliseconds
 
 
 @pytest.fixture
@@ -32,7 +31,8 @@ def browser_page() -> Iterator[Page]:
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=browser, args=FLAGS)
         page = chromium.new_page(viewport={"width": 1360, "height": 1000})
-        page.set_default_timeout(SOON)
+        page.set_default_timeout(HANG_SECONDS * 1000)
+        expect.set_options(timeout=HANG_SECONDS * 1000)
         yield page
         chromium.close()
 
@@ -55,7 +55,7 @@ def has_words_and_a_lead(call: dict[str, Any]) -> bool:
     return bool(call["leads"] and call["turns"])
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1800)
 def test_an_operator_does_the_main_job_in_the_browser(
     product: Product, api: Api, browser_page: Page
 ) -> None:
@@ -70,10 +70,8 @@ def test_an_operator_does_the_main_job_in_the_browser(
     # ---------------------------------------------------------------- evaluate, live
     page.goto(f"{product.console}/evaluate?agent={agent}")
     page.get_by_role("button", name="Evaluate as baseline").click()
-    expect(page.get_by_text(re.compile(r"^\d+ of 55$"))).to_be_visible(timeout=SOON)
-    expect(page.get_by_test_id("stMetricLabel").filter(has_text="Pass rate")).to_be_visible(
-        timeout=LONG
-    )
+    expect(page.get_by_text(re.compile(r"^\d+ of 55$"))).to_be_visible()
+    expect(page.get_by_test_id("stMetricLabel").filter(has_text="Pass rate")).to_be_visible()
     found = api.get(f"evaluate/{agent}/latest")
     expect(page.get_by_text(f"{found['passed']} of 55", exact=True)).to_be_visible()
 
@@ -82,9 +80,9 @@ def test_an_operator_does_the_main_job_in_the_browser(
     page.get_by_label("At most metric calls").fill("120")
     page.get_by_role("button", name="Start", exact=True).click()
     log = page.get_by_role("log")
-    expect(log.get_by_text(re.compile("Trial 0: the starting prompt"))).to_be_visible(timeout=LONG)
-    expect(page.get_by_role("img", name="Validation score by trial")).to_be_visible(timeout=SOON)
-    expect(page.get_by_text("Version 2 against version 1")).to_be_visible(timeout=LONG)
+    expect(log.get_by_text(re.compile("Trial 0: the starting prompt"))).to_be_visible()
+    expect(page.get_by_role("img", name="Validation score by trial")).to_be_visible()
+    expect(page.get_by_text("Version 2 against version 1")).to_be_visible()
     optimization = api.get(f"optimize/{agent}/status")
     sentence = optimization["comparison"]["sentence"]
     expect(page.get_by_text(sentence)).to_be_visible()
@@ -92,18 +90,18 @@ def test_an_operator_does_the_main_job_in_the_browser(
 
     # ---------------------------------------------------------------- the log can be read again
     page.get_by_role("tab", name="Log").click()
-    expect(page.get_by_role("log").get_by_text("Completed")).to_be_attached(timeout=SOON)
+    expect(page.get_by_role("log").get_by_text("Completed")).to_be_attached()
 
     # ---------------------------------------------------------------- deploy, roll back
     page.get_by_role("button", name="Deploy version 2").click()
     if optimization["verdict"] != "better":
         page.get_by_text("Deploy it all the same").click()
     page.get_by_role("button", name="Deploy now").click()
-    expect(page.get_by_text("in force: version 2")).to_be_visible(timeout=LONG)
+    expect(page.get_by_text("in force: version 2")).to_be_visible()
     page.get_by_role("link", name="Deployments").first.click()
     page.get_by_role("button", name="Roll back").click()
     page.get_by_role("button", name="Roll back now").click()
-    expect(page.get_by_text("in force: nothing deployed")).to_be_visible(timeout=LONG)
+    expect(page.get_by_text("in force: nothing deployed")).to_be_visible()
     assert api.get(f"agents/{agent}")["deployed_version"] is None
 
     assert crashes == []
@@ -111,7 +109,7 @@ def test_an_operator_does_the_main_job_in_the_browser(
     assert hosts <= ours
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(1800)
 def test_an_operator_follows_a_call_to_its_lead_and_changes_it_in_close(
     product: Product, api: Api, browser_page: Page
 ) -> None:
@@ -122,7 +120,7 @@ def test_an_operator_follows_a_call_to_its_lead_and_changes_it_in_close(
     # ---------------------------------------------------------------- read everything
     page.goto(f"{product.console}/system")
     page.get_by_role("button", name="Sync all").click()
-    expect(page.get_by_text("Everything is read.")).to_be_visible(timeout=LONG)
+    expect(page.get_by_text("Everything is read.")).to_be_visible()
 
     # ---------------------------------------------------------------- the calls, and one of them
     page.get_by_role("link", name="Calls").first.click()

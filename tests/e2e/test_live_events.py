@@ -14,6 +14,7 @@ from mission_control.api.asyncapi import asyncapi_document
 from mission_control.data.event_streams import EventStreams, open_redis
 from tests.builders import a_waiting_event
 from tests.e2e.harness import Api, Product, Viewer, ids
+from tests.services import HANG_SECONDS
 
 SEARCH = {"max_metric_calls": 200, "repetitions": 1}
 
@@ -31,14 +32,14 @@ async def test_a_viewer_that_is_cut_off_ten_times_sees_each_event_once(
             before = restless.connected
             left_at.add(restless.last_id)
             restless.drop()
-            await restless.until(lambda before=before: restless.connected > before, 10)
+            await restless.until(lambda before=before: restless.connected > before)
             await asyncio.sleep(chance.uniform(0, 0.3))
         await steady.until_event("optimization.completed")
-        await restless.until_event("optimization.completed", 10)
+        await restless.until_event("optimization.completed")
     late = product.watch(f"optimize/{agent}", after="0-0")
     stream = await product.stream(f"optimize:{agent}")
     async with late.watching():
-        await late.until(lambda: len(late.events) >= len(stream), 10)
+        await late.until(lambda: len(late.events) >= len(stream))
 
     assert restless.connected == 11
     assert len(left_at) > 3, "it was hardly ever cut off in the middle"
@@ -80,7 +81,7 @@ async def test_what_happens_to_any_agent_is_seen_on_one_socket(product: Product,
             )
             for agent in agents
         ]
-        await viewer.until(lambda: len(verified(viewer, agents)) >= 2, 60)
+        await viewer.until(lambda: len(verified(viewer, agents)) >= 2)
     assert {each["job_id"] for each in verified(viewer, agents)} == {job["id"] for job in jobs}
     assert {each["agent_id"] for each in verified(viewer, agents)} == {*agents}
     as_documented("system", viewer)
@@ -109,7 +110,7 @@ def as_documented(socket: str, viewer: Viewer) -> None:
 async def closed_with(address: str, **options: Any) -> tuple[int | None, str | None]:
     async with connect(address, proxy=None, **options) as connection:
         with pytest.raises(ConnectionClosed):
-            await asyncio.wait_for(connection.recv(), 10)
+            await asyncio.wait_for(connection.recv(), HANG_SECONDS)
         return connection.close_code, connection.close_reason
 
 
@@ -162,7 +163,7 @@ async def test_a_viewer_that_does_not_read_is_dropped_and_can_resume(
     last = seen[-1] if seen else start["id"]
     viewer = product.watch(f"optimize/{agent}", after=last)
     async with viewer.watching():
-        await viewer.until(lambda: len(seen) + len(viewer.events) >= len(stream), 20)
+        await viewer.until(lambda: len(seen) + len(viewer.events) >= len(stream))
     assert seen + ids(viewer.events) == stream
 
 
@@ -185,7 +186,7 @@ async def everything_on(connection: ClientConnection) -> list[dict[str, Any]]:
     frames: list[dict[str, Any]] = []
     try:
         while True:
-            frames.append(json.loads(await asyncio.wait_for(connection.recv(), 20)))
+            frames.append(json.loads(await asyncio.wait_for(connection.recv(), HANG_SECONDS)))
     except ConnectionClosed:
         return frames
 

@@ -35,7 +35,7 @@ def without_prompt(found: dict[str, Any]) -> dict[str, Any]:
     return {**rest, "model": {**found["model"], "messages": messages}}
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(1800)
 async def test_an_agent_is_improved_deployed_and_rolled_back(product: Product, api: Api) -> None:
     statuses: list[str] = []
 
@@ -70,8 +70,8 @@ async def test_an_agent_is_improved_deployed_and_rolled_back(product: Product, a
     async with first.watching(), second.watching():
         job = api.post("optimize/remus", {"optimizer": "GEPA", "auto": "light"})
         note_status()
-        completed = await first.until_event("optimization.completed", 90)
-        await second.until_event("optimization.completed", 10)
+        completed = await first.until_event("optimization.completed")
+        await second.until_event("optimization.completed")
     assert api.finish(job)["status"] == "completed"
     assert ids(first.events) == ids(second.events) == ids(await product.stream("optimize:remus"))
 

@@ -47,7 +47,7 @@ async def evaluate(product: Product, api: Api, agent: str, *arguments: str) -> S
     viewer = product.watch(f"evaluate/{agent}")
     async with viewer.watching():
         said = await on_the_command_line(product, "evaluate", agent, *arguments)
-        event = await viewer.until_event("evaluation.failed", 10)
+        event = await viewer.until_event("evaluation.failed")
     (row,) = api.get(f"evaluate/{agent}/history", limit=1)["items"]
     return Surfaces(said, api.get(f"jobs/{event['job_id']}"), event, row)
 
@@ -56,7 +56,7 @@ async def optimize(product: Product, api: Api, agent: str, *arguments: str) -> S
     viewer = product.watch(f"optimize/{agent}")
     async with viewer.watching():
         said = await on_the_command_line(product, "optimize", agent, *arguments)
-        event = await viewer.until_event("optimization.failed", 10)
+        event = await viewer.until_event("optimization.failed")
     row = api.get(f"optimize/{agent}/status")
     return Surfaces(said, api.get(f"jobs/{event['job_id']}"), event, row)
 

@@ -40,6 +40,7 @@ from mission_control_protocol import (
     ScenarioFinished,
     TrialFinished,
 )
+from tests.services import HANG_SECONDS
 
 REPOSITORY = Path(__file__).parents[2]
 PYTHON = REPOSITORY / "engine/.venv/bin/python"
@@ -88,7 +89,7 @@ class Engine:
             waiting.put(None)
 
     def ready(self) -> Ready:
-        message = self._waiting[""].get(timeout=30)
+        message = self._waiting[""].get(timeout=HANG_SECONDS)
         assert isinstance(message, Ready)
         return message
 
@@ -108,7 +109,7 @@ class Engine:
         self.write(kind(id=number, **content).model_dump_json().encode())
         return number
 
-    def messages(self, request: str, seconds: float = 90) -> Iterator[FromEngine]:
+    def messages(self, request: str, seconds: float = HANG_SECONDS) -> Iterator[FromEngine]:
         """Everything of one request up to its answer; ends early when the process does."""
         until = time.monotonic() + seconds
         while True:
@@ -127,7 +128,7 @@ class Engine:
         """kill -9, and everything that it said before."""
         self.process.kill()
         self.process.wait()
-        self._reader.join(10)
+        self._reader.join(HANG_SECONDS)
 
     def leave(self) -> int:
         """Close its stdin, as a console does that is done; the exit status."""
@@ -192,6 +193,9 @@ class Odd:
         return json.dumps(content).encode()
 
 
+Script = Callable[[str, str], str | int | Odd]
+
+
 class ScriptedModel:
     """A language model over HTTP whose every answer is written in the test.
 
@@ -199,7 +203,7 @@ class ScriptedModel:
     status for a refusal, or an `Odd` answer. `calls` counts requests, `answered` those with a completion.
     """
 
-    def __init__(self, script: Callable[[str, str], str | int | Odd], seconds: float = 0.0) -> None:
+    def __init__(self, script: Script, seconds: float = 0.0) -> None:
         self.calls: list[str] = []
         self.answered = 0
         self.most_at_once = 0
@@ -238,7 +242,7 @@ class ScriptedModel:
                 except OSError:
                     pass  # the engine was killed meanwhile
 
-            def log_message(self, *_: object) -> None:
+            def log_message(self, format: str, *args: Any) -> None:
                 pass
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
@@ -261,7 +265,7 @@ def reply(text: str) -> str:
     return f"[[ ## reply ## ]]\n{text}\n\n[[ ## completed ## ]]"
 
 
-def model(url: str, name: str = "sandbox-1", **settings: object) -> Model:
+def model(url: str, name: str = "sandbox-1", **settings: Any) -> Model:
     defaults: dict[str, Any] = {
         "name": f"openai/{name}",
         "base_url": url,

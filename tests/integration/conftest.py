@@ -12,10 +12,14 @@ from asgi_lifespan import LifespanManager
 
 from mission_control.api.app import create_app
 from mission_control.api.job_kinds import work_of
+from mission_control.api.jobs import waiting
 from mission_control.api.jobs.work import run_job
 from mission_control.api.queue import celery_app
 from mission_control.api.resources import Resources, build_resources
+from mission_control.api.system import queries as system_queries
+from mission_control.api.system import queues as system_queues
 from mission_control.core.settings import Settings
+from tests.services import HANG_SECONDS
 from tests.warm_engine import SharingClient, WarmEngine
 
 RunJob = Callable[[str], Awaitable[dict[str, Any]]]
@@ -31,7 +35,7 @@ def settings(
     tmp_path: Path,
 ) -> Settings:
     return Settings(
-        _env_file=None,
+        _env_file=None,  # type: ignore[call-arg]
         database_url=sqlite_url,
         redis_url=redis_url,
         openai_base_url=model_server,
@@ -45,10 +49,18 @@ def settings(
     )
 
 
+@pytest.fixture(autouse=True)
+def _patient_probes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine what is well may take longer to say so than an operator is made to wait."""
+    monkeypatch.setattr(system_queries, "PROBE_SECONDS", HANG_SECONDS)
+    for module in (system_queues, waiting):
+        monkeypatch.setattr(module, "REDIS_SECONDS", HANG_SECONDS)
+
+
 @pytest.fixture
 async def resources(settings: Settings, warm_engine: WarmEngine) -> AsyncIterator[Resources]:
     """On services of the session and a database of the test's own."""
-    celery_app.conf.broker_url = settings.celery_broker  # the same server all session long
+    celery_app.conf.update(broker_url=settings.celery_broker)  # the same server all session long
     held = build_resources(settings)
     if settings.superoptix_path is None:
         held = replace(held, superoptix=SharingClient(warm_engine))
@@ -58,7 +70,7 @@ async def resources(settings: Settings, warm_engine: WarmEngine) -> AsyncIterato
 
 @pytest.fixture
 async def client(resources: Resources) -> AsyncIterator[httpx2.AsyncClient]:
-    async with LifespanManager(create_app(resources), startup_timeout=30) as manager:
+    async with LifespanManager(create_app(resources), startup_timeout=HANG_SECONDS) as manager:
         transport = httpx2.ASGITransport(manager.app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
             yield http

@@ -2,10 +2,12 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from decimal import Decimal
 from functools import partial
+from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import inspect, text
@@ -29,8 +31,10 @@ from mission_control.data.unit_of_work import (
     WrittenMeanwhileError,
 )
 from tests.builders import Happened, a_job, a_version, an_agent, an_evaluation
+from tests.services import HANG_SECONDS
 
 LEASE = timedelta(seconds=30)
+Unit = Callable[..., UnitOfWork]
 
 
 @pytest.fixture
@@ -46,8 +50,8 @@ def sessions(engine: AsyncEngine) -> async_sessionmaker[AsyncSession]:
 
 
 @pytest.fixture
-def unit(sessions: async_sessionmaker[AsyncSession]):
-    return lambda **options: UnitOfWork(sessions, **options)
+def unit(sessions: async_sessionmaker[AsyncSession]) -> Unit:
+    return partial(UnitOfWork, sessions)
 
 
 class TestMigrations:
@@ -71,7 +75,7 @@ class TestMigrations:
         assert missing == []
 
 
-def _unindexed_keys(inspector) -> list[str]:
+def _unindexed_keys(inspector: Any) -> list[str]:
     return [
         f"{table}.{key['constrained_columns'][0]}"
         for table in Base.metadata.tables
@@ -80,14 +84,14 @@ def _unindexed_keys(inspector) -> list[str]:
     ]
 
 
-def _leading_columns(inspector, table: str) -> set[str]:
+def _leading_columns(inspector: Any, table: str) -> set[str]:
     found = [*inspector.get_indexes(table), *inspector.get_unique_constraints(table)]
     primary = inspector.get_pk_constraint(table)["constrained_columns"][:1]
     return {each["column_names"][0] for each in found} | {*primary}
 
 
 class TestTablesThatAreNotThere:
-    async def test_are_migrations_that_are_missing(self, database_url: str, unit) -> None:
+    async def test_are_migrations_that_are_missing(self, database_url: str, unit: Unit) -> None:
         await asyncio.to_thread(migrate.downgrade, database_url)
         for readonly in (True, False):
             with pytest.raises(MigrationsMissingError, match="mission-control migrate"):
@@ -97,17 +101,19 @@ class TestTablesThatAreNotThere:
             async with unit() as uow:
                 uow.agents.add(Agent(id="ada", name="ADA", type=AgentType.STANDALONE))
 
-    async def test_a_mistake_of_ours_is_not_called_that(self, unit, engine: AsyncEngine) -> None:
+    async def test_a_mistake_of_ours_is_not_called_that(
+        self, unit: Unit, engine: AsyncEngine
+    ) -> None:
         async with engine.connect() as connection:
             postgres = connection.dialect.name == "postgresql"
         with pytest.raises(ProgrammingError if postgres else DatabaseUnavailableError) as raised:
             async with unit(readonly=True) as uow:
-                await uow._session.execute(text("SELEKT 1"))
+                await uow._session.execute(text("SELEKT 1"))  # pyright: ignore[reportPrivateUsage]
         assert not isinstance(raised.value, MigrationsMissingError)
 
 
 class TestUnitOfWork:
-    async def test_events_are_stored_with_what_they_tell_of_in_order(self, unit) -> None:
+    async def test_events_are_stored_with_what_they_tell_of_in_order(self, unit: Unit) -> None:
         async with unit() as uow:
             await an_agent(uow)
             uow.publish(Event(channel="c", data=Happened(number=1)))
@@ -118,7 +124,7 @@ class TestUnitOfWork:
         assert [json.loads(each.body)["data"]["number"] for each in waiting] == [1, 2]  # fmt: skip
         assert waiting[0].id < waiting[1].id
 
-    async def test_an_error_stores_no_event(self, unit) -> None:
+    async def test_an_error_stores_no_event(self, unit: Unit) -> None:
         woken: list[str] = []
 
         async def wake() -> None:
@@ -137,7 +143,9 @@ class TestUnitOfWork:
             assert await uow.outbox.after(0, limit=9) == []
         assert woken == []
 
-    async def test_the_relay_is_woken_first_and_then_the_hooks_follow_in_order(self, unit) -> None:
+    async def test_the_relay_is_woken_first_and_then_the_hooks_follow_in_order(
+        self, unit: Unit
+    ) -> None:
         happened: list[str] = []
 
         async def seen_from_outside(name: str) -> None:
@@ -157,7 +165,7 @@ class TestUnitOfWork:
             assert happened == []
         assert happened == ["relay: True", "failing: True", "last: True"]
 
-    async def test_without_events_nobody_is_woken(self, unit) -> None:
+    async def test_without_events_nobody_is_woken(self, unit: Unit) -> None:
         woken: list[str] = []
 
         async def wake() -> None:
@@ -167,7 +175,7 @@ class TestUnitOfWork:
             await an_agent(uow)
         assert woken == []
 
-    async def test_a_failing_hook_does_not_undo_the_commit(self, unit) -> None:
+    async def test_a_failing_hook_does_not_undo_the_commit(self, unit: Unit) -> None:
         async def fail() -> None:
             raise ConnectionError
 
@@ -177,7 +185,7 @@ class TestUnitOfWork:
         async with unit(readonly=True) as uow:
             assert (await uow.agents.get("ada")).name == "ADA"
 
-    async def test_what_was_read_stays_readable(self, unit) -> None:
+    async def test_what_was_read_stays_readable(self, unit: Unit) -> None:
         async with unit() as uow:
             await an_agent(uow)
         async with unit(readonly=True) as uow:
@@ -185,26 +193,26 @@ class TestUnitOfWork:
         assert agent.name == "ADA"
         assert agent.created_at.tzinfo is not None
 
-    async def test_readonly_writes_nothing(self, unit) -> None:
+    async def test_readonly_writes_nothing(self, unit: Unit) -> None:
         async with unit(readonly=True) as uow:
             await an_agent(uow)
         async with unit(readonly=True) as uow:
             assert await uow.agents.find("ada") is None
 
-    async def test_readers_do_not_wait_for_a_writer(self, unit) -> None:
+    async def test_readers_do_not_wait_for_a_writer(self, unit: Unit) -> None:
         async with unit() as writer:
             await an_agent(writer)
-            async with asyncio.timeout(2), unit(readonly=True) as reader:
+            async with asyncio.timeout(HANG_SECONDS), unit(readonly=True) as reader:
                 assert await reader.agents.count() == 0
 
 
 class TestForeignKeys:
-    async def test_are_enforced(self, unit, engine: AsyncEngine) -> None:
+    async def test_are_enforced(self, unit: Unit, engine: AsyncEngine) -> None:
         with pytest.raises((IntegrityError, WrittenMeanwhileError)):
             async with unit() as uow:
                 uow.jobs.add(Job(kind="evaluate", agent_id="nobody", parameters={}))
 
-    async def test_an_agent_takes_its_rows_with_it(self, unit, engine: AsyncEngine) -> None:
+    async def test_an_agent_takes_its_rows_with_it(self, unit: Unit, engine: AsyncEngine) -> None:
         async with unit() as uow:
             agent = await an_agent(uow)
             version = await a_version(uow, agent)
@@ -218,7 +226,7 @@ class TestForeignKeys:
 
 
 class TestPages:
-    async def test_walks_every_row_once_while_rows_are_written(self, unit) -> None:
+    async def test_walks_every_row_once_while_rows_are_written(self, unit: Unit) -> None:
         moment = utc_now()
         async with unit() as uow:
             for n in range(25):
@@ -237,11 +245,11 @@ class TestPages:
         expected = sorted((f"a{n:02}" for n in range(25)), key=lambda i: (int(i[1:]) // 5, i))
         assert seen == expected[::-1]
 
-    async def test_pages_by_uuid_too(self, unit) -> None:
+    async def test_pages_by_uuid_too(self, unit: Unit) -> None:
         async with unit() as uow:
             agent = await an_agent(uow)
             made = {(await a_job(uow, agent)).id for _ in range(7)}
-        seen = []
+        seen: list[UUID] = []
         cursor = None
         for _ in range(4):
             async with unit(readonly=True) as uow:
@@ -260,7 +268,7 @@ class TestPages:
 
 
 class TestLeases:
-    async def test_one_of_ten_gets_the_job(self, unit) -> None:
+    async def test_one_of_ten_gets_the_job(self, unit: Unit) -> None:
         async with unit() as uow:
             job = await a_job(uow)
 
@@ -271,7 +279,7 @@ class TestLeases:
         won = await asyncio.gather(*(claim(f"w{n}") for n in range(10)))
         assert sum(won) == 1
 
-    async def test_a_lease_that_ran_out_is_free(self, unit) -> None:
+    async def test_a_lease_that_ran_out_is_free(self, unit: Unit) -> None:
         async with unit() as uow:
             job = await a_job(uow)
         async with unit() as uow:
@@ -283,7 +291,7 @@ class TestLeases:
             assert await uow.jobs.renew(job.id, owner="a", lease=LEASE) is False
             assert await uow.jobs.renew(job.id, owner="b", lease=LEASE) is True
 
-    async def test_only_the_named_dead_holder_is_overruled(self, unit) -> None:
+    async def test_only_the_named_dead_holder_is_overruled(self, unit: Unit) -> None:
         async with unit() as uow:
             job = await a_job(uow)
         async with unit() as uow:
@@ -294,20 +302,20 @@ class TestLeases:
             assert await uow.jobs.claim(job.id, owner="b", lease=LEASE, dead_owner="dead")
 
     @pytest.mark.parametrize("over", [JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED])
-    async def test_a_job_that_is_over_stays_over(self, unit, over: JobStatus) -> None:
+    async def test_a_job_that_is_over_stays_over(self, unit: Unit, over: JobStatus) -> None:
         async with unit() as uow:
             job = await a_job(uow, status=over)
         async with unit() as uow:
             assert not await uow.jobs.claim(job.id, owner="a", lease=LEASE)
 
-    async def test_exclusive_work_cannot_be_promised_twice(self, unit) -> None:
+    async def test_exclusive_work_cannot_be_promised_twice(self, unit: Unit) -> None:
         async with unit() as uow:
             await a_job(uow, exclusive_key="optimize:ada")
         with pytest.raises(WrittenMeanwhileError):
             async with unit() as uow:
                 await a_job(uow, exclusive_key="optimize:ada")
 
-    async def test_sweeping_finds_what_nobody_works_on(self, unit) -> None:
+    async def test_sweeping_finds_what_nobody_works_on(self, unit: Unit) -> None:
         long_ago = utc_now() - timedelta(minutes=1)
         async with unit() as uow:
             forgotten = await a_job(uow, queued_at=long_ago)
@@ -320,7 +328,7 @@ class TestLeases:
 
 
 class TestColumns:
-    async def test_money_is_exact(self, unit) -> None:
+    async def test_money_is_exact(self, unit: Unit) -> None:
         async with unit() as uow:
             agent = await an_agent(uow)
             version = await a_version(uow, agent)
@@ -329,7 +337,7 @@ class TestColumns:
         async with unit(readonly=True) as uow:
             assert (await uow.evaluations.get(made.id)).cost_usd == Decimal("0.10000001")
 
-    async def test_unknown_things_are_not_found(self, unit) -> None:
+    async def test_unknown_things_are_not_found(self, unit: Unit) -> None:
         async with unit(readonly=True) as uow:
             with pytest.raises(NotFoundError):
                 await uow.agents.get("nobody")

@@ -13,7 +13,7 @@ from redis import Redis as SyncRedis
 from mission_control.data.event_streams import open_redis
 from mission_control.data.heartbeats import HEARTBEAT_LIFE_SECONDS, Heartbeat, living
 from mission_control.supervisor.readiness import has_heartbeat
-from tests.services import process
+from tests.services import HANG_SECONDS, process
 
 
 def celery(
@@ -37,7 +37,7 @@ async def heartbeats(redis_url: str) -> list[Heartbeat]:
 
 
 async def until_ready(redis_url: str, pid: int) -> None:
-    until = time.monotonic() + 60
+    until = time.monotonic() + HANG_SECONDS
     while not await has_heartbeat(redis_url)(pid):
         assert time.monotonic() < until
         time.sleep(0.05)
@@ -67,7 +67,7 @@ async def test_a_worker_names_its_queues_and_slots_and_takes_it_back_when_it_end
 
         assert (found.part, sorted(found.queues), found.slots) == ("worker", ["one", "two"], 2)
         worker.send_signal(signal.SIGTERM)
-        worker.wait(30)
+        worker.wait(HANG_SECONDS)
 
     assert await heartbeats(redis_url) == []
 
@@ -81,7 +81,7 @@ async def test_a_heartbeat_of_a_killed_process_does_not_outlive_it_for_long(
         beat.kill()
         beat.wait()
 
-        with SyncRedis.from_url(redis_url) as redis:
+        with SyncRedis.from_url(redis_url) as redis:  # pyright: ignore[reportUnknownMemberType]
             assert 0 < redis.ttl(found.key) <= HEARTBEAT_LIFE_SECONDS
             redis.delete(found.key)  # as its end does
         assert await heartbeats(redis_url) == []

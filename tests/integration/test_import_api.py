@@ -14,6 +14,7 @@ from mission_control.core.words import AgentType
 from mission_control.integrations.vapi.playbook import playbook_of_assistant
 from mission_control.integrations.vapi_client import VAPIClient
 from tests.builders import a_playbook, a_scenario, a_version, an_agent
+from tests.services import HANG_SECONDS
 from tests.vapi_world import (
     ASSISTANT,
     FAILURES,
@@ -167,7 +168,7 @@ def test_superspecs_own_validator_accepts_what_is_made(engine_python: Path) -> N
     ]
     checked = subprocess.run(
         [engine_python, "-c", VALIDATE],
-        input="---\n".join(made).encode(), capture_output=True, check=False, timeout=60,
+        input="---\n".join(made).encode(), capture_output=True, check=False, timeout=HANG_SECONDS,
     )  # fmt: skip
     assert checked.returncode == 0, checked.stderr.decode()[-500:]
 

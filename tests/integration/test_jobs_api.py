@@ -17,12 +17,19 @@ from mission_control.core.lease_owners import this_host
 from mission_control.core.words import JobStatus, Verdict
 from tests.builders import a_playbook
 from tests.integration.conftest import RunJob
+from tests.services import HANG_SECONDS
 
 
 @pytest.fixture
 async def ada(client: httpx2.AsyncClient) -> None:
     response = await client.post("/api/agents", json={"playbook": a_playbook()})
     assert response.status_code == 201
+
+
+async def until_under_way(client: httpx2.AsyncClient, job_id: UUID, counted: str) -> None:
+    async with asyncio.timeout(HANG_SECONDS):
+        while not (await client.get(f"/api/jobs/{job_id}")).json()["progress"].get(counted):
+            await asyncio.sleep(0.05)
 
 
 @pytest.mark.usefixtures("ada")
@@ -149,7 +156,7 @@ class TestCancel:
         refused = await client.post(f"/api/jobs/{job['id']}/cancel")
         assert (refused.status_code, refused.json()["code"]) == (409, "job_not_cancellable")
 
-    async def test_a_running_search_ends_in_two_seconds(
+    async def test_a_running_search_ends_when_it_is_cancelled(
         self, client: httpx2.AsyncClient, resources: Resources
     ) -> None:
         body = {"auto": "heavy", "model": "openai/sandbox-slow"}
@@ -157,10 +164,9 @@ class TestCancel:
         job_id = UUID(job["id"])
         assert (await client.get("/api/agents/ada")).json()["status"] == "optimizing"
         working = asyncio.ensure_future(run_job(resources, job_id, OptimizationWork(job_id)))
-        await asyncio.sleep(3)
+        await until_under_way(client, job_id, "metric_calls")
         await client.post(f"/api/jobs/{job_id}/cancel")
-        async with asyncio.timeout(5):
-            await working
+        await working
         assert (await client.get(f"/api/jobs/{job_id}")).json()["status"] == "cancelled"
         assert (await client.get("/api/agents/ada")).json()["status"] == "dev"
 
@@ -348,11 +354,10 @@ class TestPickedUpAgain:
         body = {"model": "openai/sandbox-slow", "concurrency": 1}
         job_id = UUID((await client.post("/api/evaluate/ada", json=body)).json()["id"])
         working = asyncio.ensure_future(run_job(resources, job_id, EvaluationWork(job_id)))
-        await asyncio.sleep(3)
+        await until_under_way(client, job_id, "done")
         async with resources.unit_of_work() as uow:
             job = await uow.jobs.get(job_id)
             job.lease_owner = "another:1:x"
-        async with asyncio.timeout(10):
-            await working
+        await working
         job = (await client.get(f"/api/jobs/{job_id}")).json()
         assert job["status"] == "running"  # it is the other one's now

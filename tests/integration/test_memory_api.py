@@ -29,6 +29,7 @@ from mission_control.integrations.memory_manager import MemoryManager
 from mission_control.integrations.vapi_client import VAPIClient
 from tests.builders import a_playbook, an_agent
 from tests.integration.conftest import RunJob
+from tests.services import HANG_SECONDS
 from tests.vapi_world import vapi_world
 
 SLOPPY = Path(__file__).parents[1] / "contract" / "memory_servers" / "sloppy.py"
@@ -156,7 +157,7 @@ async def served(resources: Resources, tmp_path: Path) -> AsyncIterator[Served]:
             )
             memory = await stack.enter_async_context(MemoryManager(load_configuration(file)))
             here = replace(resources, memory=memory)
-            manager = LifespanManager(create_app(here), startup_timeout=30)
+            manager = LifespanManager(create_app(here), startup_timeout=HANG_SECONDS)
             app = (await stack.enter_async_context(manager)).app
             http = httpx2.AsyncClient(
                 transport=httpx2.ASGITransport(app), base_url="http://127.0.0.1"

@@ -24,6 +24,7 @@ from mission_control.data.outbox import OutboxClock
 from mission_control.data.outbox_relay import LEASE_KEY, OutboxRelay, RelayLease
 from mission_control.data.unit_of_work import UnitOfWork
 from tests.builders import Happened, a_waiting_event
+from tests.services import HANG_SECONDS
 
 Unit = Callable[..., UnitOfWork]
 TOGETHER = 12
@@ -144,7 +145,7 @@ class TestOrder:
     ) -> None:
         ahead = int(utc_now().timestamp() * 1_000_000) + 3_600_000_000
         async with unit() as uow:
-            session = uow.outbox._session
+            session = uow.outbox._session  # pyright: ignore[reportPrivateUsage]
             await session.execute(delete(OutboxClock))
             session.add(OutboxClock(id=1, last_event_id=ahead))
         await publish(unit, 1, 2)
@@ -174,7 +175,8 @@ class TestStreams:
     async def test_an_answer_that_is_lost_doubles_nothing(
         self, streams: EventStreams, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        parse, lost = Redis.parse_response, []
+        parse: Any = vars(Redis)["parse_response"]
+        lost: list[Any] = []
 
         async def lose_the_first(*arguments: Any, **options: Any) -> Any:
             answer = await parse(*arguments, **options)
@@ -204,7 +206,7 @@ class TestStreams:
     ) -> None:
         await publish(unit, 1)
         await relay.publish_waiting()
-        await redis.flushdb()
+        await redis.flushdb()  # pyright: ignore[reportUnknownMemberType]
         await publish(unit, 2)
         await relay.publish_waiting()
         assert await published(streams) == [2]
@@ -252,7 +254,7 @@ class TestLease:
         for number in range(20):
             await publish(unit, number)
             await redis.delete(LEASE_KEY)  # as if the other one had been asleep for longer
-            second._lease._held_until = first._lease._held_until = 0.0
+            second._lease._held_until = first._lease._held_until = 0.0  # pyright: ignore[reportPrivateUsage]
             await asyncio.gather(*(_although_held(each) for each in (first, second)))
         assert await published(streams) == [*range(20)]
 
@@ -274,7 +276,7 @@ class TestRunning:
         monkeypatch.setattr("mission_control.data.outbox_relay.TRIM_SECONDS", 0.0)
         running = asyncio.ensure_future(relay.run())
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(HANG_SECONDS):
                 for number in range(5):
                     async with unit(wake_relay=streams.wake_relay) as uow:
                         event = Event(channel="test", data=Happened(number=number))
@@ -293,7 +295,7 @@ class TestRunning:
         running = asyncio.ensure_future(relay.run())
         try:
             await publish(unit, 1)  # nobody is told
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(HANG_SECONDS):
                 while await published(streams) != [1]:
                     await asyncio.sleep(0.02)
         finally:
@@ -326,7 +328,7 @@ class TestRunning:
         running = asyncio.ensure_future(relay.run())
         try:
             await publish(unit, 1, 2)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(HANG_SECONDS):
                 while await published(streams) != [1, 2]:
                     await asyncio.sleep(0.02)
         finally:

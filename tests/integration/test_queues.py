@@ -4,12 +4,13 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from subprocess import Popen
 from typing import Any
+from uuid import UUID
 
 import httpx2
 import pytest
@@ -21,9 +22,7 @@ from mission_control.core.settings import Settings
 from mission_control.core.words import JobKind, JobStatus, Queue
 from mission_control.data.heartbeats import Heartbeat, HeartbeatWriter, open_impatient_redis
 from tests.builders import a_job, a_version, an_agent
-from tests.services import process
-
-PATIENCE_SECONDS = 60
+from tests.services import HANG_SECONDS, process
 
 
 @pytest.fixture
@@ -40,7 +39,7 @@ async def ada(resources: Resources) -> None:
 
 
 @contextmanager
-def worker(settings: Settings, directory: Path, queue: Queue) -> Iterator["Popen[bytes]"]:
+def worker(settings: Settings, directory: Path, queue: Queue) -> Generator["Popen[bytes]"]:
     command = (
         sys.executable, "-m", "celery", "-A", "mission_control.worker.main", "worker",
         "-Q", queue.value, "-c", "1", "-n", f"{queue}@%h", "--without-gossip", "--without-mingle",
@@ -53,7 +52,7 @@ def worker(settings: Settings, directory: Path, queue: Queue) -> Iterator["Popen
 
 async def until(client: httpx2.AsyncClient, job_id: str, **wanted: Any) -> dict[str, Any]:
     """The job, once it is as wanted."""
-    end = time.monotonic() + PATIENCE_SECONDS
+    end = time.monotonic() + HANG_SECONDS
     while True:
         job = (await client.get(f"/api/jobs/{job_id}")).json()
         if all(job[name] == value for name, value in wanted.items()):
@@ -169,7 +168,7 @@ async def test_the_list_of_jobs_says_how_each_waits(
 async def test_each_kind_of_job_is_sent_to_its_own_queue(resources: Resources) -> None:
     job_ids = {kind: await a_waiting_job(resources, kind, 0) for kind in JobKind}
     for kind, job_id in job_ids.items():
-        await enqueue(kind, job_id)
+        await enqueue(kind, UUID(job_id))
 
     sent = {queue: len(await resources.redis.lrange(queue, 0, -1)) for queue in Queue}
     assert sent == {Queue.ENGINE: 2, Queue.DEPLOYMENTS: 2, Queue.BACKGROUND: 1}

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +17,7 @@ from mission_control.core.tasks import end
 from mission_control.data.event_streams import FIRST_ID, StoredEvent
 from mission_control.data.unit_of_work import UnitOfWork
 from tests.builders import a_waiting_event
+from tests.services import HANG_SECONDS
 
 CHANNEL = "system"
 
@@ -36,7 +37,7 @@ class Socket:
         self.sent.append(json.loads(text))
 
     async def until(self, true: Callable[[], bool]) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HANG_SECONDS):
             while not true():
                 await asyncio.sleep(0.005)
 
@@ -59,7 +60,7 @@ async def sending(
     *,
     after: str | None = None,
     meanwhile: Callable[[], Coroutine[Any, Any, None]] | None = None,
-) -> AsyncIterator[None]:
+) -> AsyncGenerator[None]:
     async def snapshot(_: UnitOfWork) -> State:
         if meanwhile is not None:
             await meanwhile()
@@ -84,8 +85,8 @@ async def test_an_event_during_the_snapshot_is_sent_once(resources: Resources, h
 
     async def meanwhile() -> None:
         await append(resources, 1, 2)
-        [subscriber] = hub._subscribers[CHANNEL]
-        await socket.until(lambda: subscriber._queue.qsize() == 2)
+        [subscriber] = hub._subscribers[CHANNEL]  # pyright: ignore[reportPrivateUsage]
+        await socket.until(lambda: subscriber._queue.qsize() == 2)  # pyright: ignore[reportPrivateUsage]
 
     async with sending(socket, meanwhile=meanwhile):
         await socket.until(lambda: len(socket.numbers) >= 2)
@@ -113,8 +114,8 @@ async def test_what_is_handed_out_again_is_left_out(resources: Resources, hub: H
     event = StoredEvent(id="5-0", body="{}")
     async with hub.subscribe("quiet") as subscriber:
         for again in (event, event, StoredEvent(id="4-0", body="{}")):
-            hub._hand_out("quiet", again)
-        assert subscriber._queue.qsize() == 1
+            hub._hand_out("quiet", again)  # pyright: ignore[reportPrivateUsage]
+        assert subscriber._queue.qsize() == 1  # pyright: ignore[reportPrivateUsage]
 
 
 async def test_who_does_not_take_its_events_is_told_so() -> None:

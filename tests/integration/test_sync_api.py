@@ -22,7 +22,7 @@ from mission_control.data.unit_of_work import UnitOfWork
 from mission_control.integrations.close_client import open_close
 from tests.conftest import LEADS
 from tests.integration.conftest import RunJob
-from tests.services import free_port
+from tests.services import HANG_SECONDS, free_port
 
 SYNC = "/api/system/sync-all"
 
@@ -37,7 +37,7 @@ async def without_close(resources: Resources) -> AsyncIterator[Resources]:
 @pytest.fixture
 async def lonely(without_close: Resources) -> AsyncIterator[httpx2.AsyncClient]:
     """The API of such a place."""
-    async with LifespanManager(create_app(without_close), startup_timeout=30) as manager:
+    async with LifespanManager(create_app(without_close), startup_timeout=HANG_SECONDS) as manager:
         transport = httpx2.ASGITransport(manager.app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
             yield http

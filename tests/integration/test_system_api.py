@@ -13,6 +13,7 @@ from mission_control.core.part_states import PartState, SupervisorState, write_s
 from mission_control.core.settings import Settings
 from mission_control.data.heartbeats import Heartbeat, HeartbeatWriter, open_impatient_redis
 from mission_control.supervisor.lock import sole_supervisor
+from tests.services import HANG_SECONDS
 
 NOWHERE = "http://127.0.0.1:9/v1"
 
@@ -79,7 +80,7 @@ async def test_alive_and_ready(client: httpx2.AsyncClient) -> None:
 async def test_a_missing_model_is_said_and_the_rest_works(settings: Settings) -> None:
     broken = settings.model_copy(update={"openai_base_url": NOWHERE, "superoptix_path": "/nowhere"})
     resources = build_resources(broken)
-    async with LifespanManager(create_app(resources), startup_timeout=30) as manager:
+    async with LifespanManager(create_app(resources), startup_timeout=HANG_SECONDS) as manager:
         transport = httpx2.ASGITransport(manager.app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
             parts = (await http.get("/api/system/status")).json()["components"]

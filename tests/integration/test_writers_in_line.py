@@ -47,7 +47,8 @@ async def test_nobody_is_overtaken(sessions: Sessions) -> None:
             await _write(sessions, number, seconds=0.005)
 
     busy = [asyncio.ensure_future(write_on(number)) for number in range(3)]
-    await asyncio.sleep(0.1)
+    while len(await _written(sessions)) < 3:
+        await asyncio.sleep(0.01)
     for _ in range(5):
         before = len(await _written(sessions))
         await _write(sessions, 9)

@@ -26,6 +26,7 @@ from mission_control.data.migrate import upgrade
 from mission_control.data.unit_of_work import UnitOfWork
 from mission_control.ui import clients
 from tests import services
+from tests.services import HANG_SECONDS
 
 ENTRY = str(Path(clients.__file__).with_name("streamlit_app.py"))
 ResultT = TypeVar("ResultT")
@@ -88,8 +89,8 @@ class ServedApi:
                     await connection.execute(table.delete())
 
         self.do(emptied())
-        with Redis.from_url(self.settings.redis) as redis:
-            redis.flushall()
+        with Redis.from_url(self.settings.redis) as redis:  # pyright: ignore[reportUnknownMemberType]
+            redis.flushall()  # pyright: ignore[reportUnknownMemberType]
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -107,7 +108,7 @@ class ServedApi:
 
     def _http(self, method: str, path: str, **options: Any) -> Any:
         address = f"http://127.0.0.1:{self.settings.mc_api_port}{path}"
-        answer = httpx2.request(method, address, timeout=60, **options)
+        answer = httpx2.request(method, address, timeout=HANG_SECONDS, **options)
         answer.raise_for_status()
         return answer.json()
 
@@ -132,7 +133,7 @@ def served_api(
     database = f"sqlite+aiosqlite:///{data / 'database.db'}"
     upgrade(database)
     settings = Settings(
-        _env_file=None,
+        _env_file=None,  # type: ignore[call-arg]
         database_url=database,
         redis_url=redis_server,
         openai_base_url=model_server,
@@ -142,7 +143,7 @@ def served_api(
         mc_data_dir=data,
         mc_api_port=services.free_port(),
     )
-    celery_app.conf.broker_url = settings.celery_broker
+    celery_app.conf.update(broker_url=settings.celery_broker)
     api = ServedApi(settings)
     api.start()
     yield api
@@ -181,7 +182,7 @@ def open_page() -> Open:
     """Open a page of the console by the name of its file, as somebody does who clicks on it."""
 
     def opened(page: str) -> AppTest:
-        console = AppTest.from_file(ENTRY, default_timeout=30).run()
+        console = AppTest.from_file(ENTRY, default_timeout=HANG_SECONDS).run()
         if page != "agents":
             console.switch_page(f"app_pages/{page}.py").run()
         assert not console.exception

@@ -6,8 +6,10 @@ from streamlit.testing.v1 import AppTest
 
 from mission_control.data.unit_of_work import UnitOfWork
 from tests.builders import an_agent
+from tests.services import HANG_SECONDS
 from tests.ui import mirrored
 from tests.ui.conftest import ENTRY, Open, ServedApi
+from tests.ui.records import records
 
 
 def test_without_calls_it_says_what_to_do(api: ServedApi, open_page: Open) -> None:
@@ -42,7 +44,7 @@ def test_many_calls_are_added_up_and_paged(api: ServedApi, open_page: Open) -> N
     assert len(console.dataframe[0].value) == 50
 
     console.button(key="calls_older").click().run()
-    (row,) = console.dataframe[0].value.to_dict("records")
+    (row,) = records(console.dataframe[0])
     assert (row["Ended"], row["Cost"], row["Success"]) == (["error"], "unpriced", "no")
     console.button(key="calls_newer").click().run()
     assert len(console.dataframe[0].value) == 50
@@ -55,7 +57,7 @@ def test_many_calls_are_added_up_and_paged(api: ServedApi, open_page: Open) -> N
 
 
 def open_call(call_id: object) -> AppTest:
-    console = AppTest.from_file(ENTRY, default_timeout=30)
+    console = AppTest.from_file(ENTRY, default_timeout=HANG_SECONDS)
     console.query_params["call"] = str(call_id)
     console.run()
     return console.switch_page("app_pages/calls.py").run()
@@ -75,7 +77,7 @@ def test_a_call_is_shown_with_whom_it_may_belong_to(api: ServedApi) -> None:
     assert "&lt;b&gt;Hi&lt;/b&gt;" in turns  # what a caller says is no markup
     assert "2.5 s" in turns
     assert 'class="late slow"' in turns
-    parts = [tuple(row.values()) for row in console.table[0].value.to_dict("records")]
+    parts = [tuple(row.values()) for row in records(console.table[0])]
     assert parts[-1] == ("**In all**", "0.2100")
     assert sum(Decimal(usd) for _, usd in parts[:-1]) == Decimal("0.21")
     told = [text.value for text in console.markdown]

@@ -10,12 +10,14 @@ from mission_control.api.mirrors.report import unreported
 from mission_control.core.clock import utc_now
 from mission_control.data.unit_of_work import UnitOfWork
 from tests.builders import an_agent
+from tests.services import HANG_SECONDS
 from tests.ui import mirrored
 from tests.ui.conftest import ENTRY, Open, ServedApi
+from tests.ui.records import records
 
 
 def open_lead(lead_id: str) -> AppTest:
-    console = AppTest.from_file(ENTRY, default_timeout=30)
+    console = AppTest.from_file(ENTRY, default_timeout=HANG_SECONDS)
     console.query_params["lead"] = lead_id
     console.run()
     return console.switch_page("app_pages/leads.py").run()
@@ -38,10 +40,13 @@ def test_without_leads_it_says_what_to_do(api: ServedApi, open_page: Open) -> No
 def test_leads_are_found_by_words_and_by_a_custom_field(api: ServedApi, open_page: Open) -> None:
     api.store(two_leads)
     console = open_page("leads")
-    assert set(console.dataframe[0].value["Lead"]) == {"Calloway Farms", "Dune Depot"}
+    assert {row["Lead"] for row in records(console.dataframe[0])} == {
+        "Calloway Farms",
+        "Dune Depot",
+    }
     console.selectbox(key="leads_field").select("cf_roof").run()
     console.selectbox(key="leads_value_cf_roof").select("Gable").run()
-    (row,) = console.dataframe[0].value.to_dict("records")
+    (row,) = records(console.dataframe[0])
     assert (row["Lead"], row["Roof type"]) == ("Dune Depot", "Gable")
     console.text_input(key="leads_search").input("farms").run()
     assert console.info[0].value.startswith("No lead is like that.")
@@ -59,10 +64,10 @@ def test_a_call_that_both_know_is_shown_once_and_marked(api: ServedApi) -> None:
 
     api.store(write)
     console = open_lead("lead_1")
-    rows = console.dataframe[0].value.to_dict("records")
+    rows = records(console.dataframe[0])
     assert [row["Known to"] for row in rows] == ["Vapi and Close", "Close"]
     assert [row["Belongs here"] for row in rows] == [["by Close"], ["by Close"]]
-    people, fields = (table.value.to_dict("records") for table in console.table)
+    people, fields = (records(table) for table in console.table)
     assert people[0]["Name"] == "Ines Calloway"
     assert {row["Field"]: row["Value"] for row in fields} == {
         "Roof type": "Flat",

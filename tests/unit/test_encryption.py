@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 
 from mission_control.core.encryption import KEY_FILE, SecretUnreadableError, Vault
 from mission_control.core.settings import Settings, SettingsError
+from tests.services import HANG_SECONDS
 
 
 def settings(data_dir: Path, key: str | None = None) -> Settings:
@@ -122,7 +123,7 @@ class TestKeyFile:
             assert child.stdin is not None
             child.stdin.write("go\n")
             child.stdin.flush()
-        tokens = [child.communicate(timeout=60)[0].strip() for child in children]
+        tokens = [child.communicate(timeout=HANG_SECONDS)[0].strip() for child in children]
         vault = Vault.open(settings(tmp_path))
         assert [vault.decrypt_json(token.encode()) for token in tokens] == [1] * 6
         assert os.listdir(tmp_path) == [KEY_FILE]  # noqa: PTH208

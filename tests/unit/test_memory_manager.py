@@ -26,6 +26,7 @@ from mission_control.integrations.memory.items import SyncProgress
 from mission_control.integrations.memory.one_server import SEARCHED_HERE
 from mission_control.integrations.memory.selection import in_utc
 from mission_control.integrations.memory_manager import MemoryManager
+from tests.services import HANG_SECONDS
 
 Json = dict[str, Any]
 
@@ -306,7 +307,7 @@ class TestStates:
             ("hybrid-intelligence", "connecting", ()),
         ]
         memory.connect()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(HANG_SECONDS):
             while any(s.status != "connected" for s in memory.states()):
                 await asyncio.sleep(0.01)
         after = memory.states()[0]

@@ -37,7 +37,7 @@ def text(value: object) -> dict[str, Any]:
 def call(identifier: object, arguments: dict[str, Any]) -> None:  # noqa: C901
     match HOW:
         case "hangs":
-            time.sleep(60)
+            time.sleep(3600)
         case "dies":
             os._exit(3)
         case "dies-once" if not Path(ARGUMENT).exists():
@@ -71,8 +71,9 @@ def call(identifier: object, arguments: dict[str, Any]) -> None:  # noqa: C901
                 sys.stderr.write("still alive\n")
         case "environment":
             say({"id": identifier, "result": text([{"content": name} for name in os.environ])})
-        case "slow":
-            time.sleep(float(ARGUMENT))
+        case "waits-for":
+            while not Path(ARGUMENT).exists():
+                time.sleep(0.02)
             say({"id": identifier, "result": text(MEMORIES)})
         case "echo":
             say({"id": identifier, "result": text([{"content": json.dumps(arguments)}])})
@@ -94,7 +95,10 @@ def main() -> None:
             continue
         if method == "initialize":
             information = {"name": "sloppy", "version": "1"}
-            result = {"protocolVersion": "2025-06-18", "capabilities": {"tools": {}}}
+            result: dict[str, Any] = {
+                "protocolVersion": "2025-06-18",
+                "capabilities": {"tools": {}},
+            }
             say({"id": identifier, "result": {**result, "serverInfo": information}})
         elif method == "tools/list":
             say({"id": identifier, "result": {"tools": tools()}})
