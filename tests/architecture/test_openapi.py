@@ -6,6 +6,7 @@ import pytest
 
 from mission_control.api.app import create_app
 from mission_control.api.problems import MEDIA_TYPE
+from mission_control.core.playbook_parts import RESERVED_AGENT_IDS
 
 DOCUMENT = create_app().openapi()
 OPERATIONS = [
@@ -62,6 +63,32 @@ def test_every_reference_resolves() -> None:
         return set()
 
     assert references(DOCUMENT) <= known
+
+
+def test_no_agent_has_an_address_of_ours_for_its_id() -> None:
+    paths = [path.split("/") for path in DOCUMENT["paths"]]
+    before_ids = {tuple(path[: path.index("{agent_id}")]) for path in paths if "{agent_id}" in path}
+    words = {
+        path[len(before)]
+        for path in paths
+        for before in before_ids
+        if path[: len(before)] == list(before) and len(path) > len(before)
+    }
+    assert words - {"{agent_id}"} == RESERVED_AGENT_IDS
+
+
+def test_what_has_named_keys_has_no_others() -> None:
+    """`patternProperties` alone would allow any value under any other key."""
+
+    def open_ones(node: Any) -> list[Any]:
+        if isinstance(node, list):
+            return [found for each in node for found in open_ones(each)]
+        if not isinstance(node, dict):
+            return []
+        own = [node] if "patternProperties" in node and "additionalProperties" not in node else []
+        return own + [found for each in node.values() for found in open_ones(each)]
+
+    assert open_ones(DOCUMENT) == []
 
 
 def test_inputs_forbid_unknown_fields() -> None:

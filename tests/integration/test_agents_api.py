@@ -1,8 +1,10 @@
 """The agents feature through its HTTP door."""
 
 import httpx2
+import pytest
 import yaml
 
+from mission_control.core.playbook_parts import RESERVED_AGENT_IDS
 from tests.builders import a_playbook, a_scenario
 
 
@@ -28,6 +30,14 @@ class TestImport:
         assert response.status_code == 409
         assert response.json()["code"] == "agent_exists"
         assert (await client.get("/api/agents/ada")).json()["type"] == "standalone"
+
+    @pytest.mark.parametrize("agent_id", sorted(RESERVED_AGENT_IDS))
+    async def test_an_id_that_is_an_address_here_is_refused(
+        self, client: httpx2.AsyncClient, agent_id: str
+    ) -> None:
+        response = await imported(client, playbook=a_playbook(agent_id))
+        assert (response.status_code, response.json()["code"]) == (422, "agent_id_reserved")
+        assert (await client.get("/api/agents")).json()["items"] == []
 
     async def test_a_field_that_breaks_out_is_only_a_name(self, client: httpx2.AsyncClient) -> None:
         hostile = a_playbook(input_fields=[{"name": "x: str\n    import os", "type": "str"}])

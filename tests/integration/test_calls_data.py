@@ -203,7 +203,7 @@ class TestFinding:
         async with unit(readonly=True) as uow:
             while True:
                 page = await uow.calls.page(
-                    CallFilter(), limit=4, cursor=Cursor.decode(cursor) if cursor else None
+                    CallFilter(), limit=4, cursor=Cursor.decode(cursor, Call)
                 )
                 seen += [call.external_id for call in page.items]
                 if (cursor := page.next_cursor) is None:

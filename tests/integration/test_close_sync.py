@@ -31,9 +31,9 @@ from mission_control.core.clock import utc_now
 from mission_control.core.page_sets import PageSet
 from mission_control.core.settings import Settings
 from mission_control.core.words import CallSource, JobKind, RefetchKind, SyncStatus, SyncSystem
-from mission_control.data.calls import CallFilter
+from mission_control.data.calls import Call, CallFilter
 from mission_control.data.jobs import Job
-from mission_control.data.leads import LeadFilter
+from mission_control.data.leads import Lead, LeadFilter
 from mission_control.data.pages import Cursor
 from mission_control.integrations.close import queries
 from mission_control.integrations.close.errors import TooManyLeadsInADayError
@@ -110,7 +110,7 @@ async def mirrored_leads(resources: Resources) -> dict[str, dict[str, Any]]:
             page += some.items
             if some.next_cursor is None:
                 return {one.id: (await uow.leads.get(one.id)).document for one in page}
-            cursor = Cursor.decode(some.next_cursor)
+            cursor = Cursor.decode(some.next_cursor, Lead)
 
 
 async def mirrored_calls(resources: Resources) -> dict[str, Any]:
@@ -124,7 +124,7 @@ async def mirrored_calls(resources: Resources) -> dict[str, Any]:
             found |= {one.external_id: one for one in page.items}
             if page.next_cursor is None:
                 return found
-            cursor = Cursor.decode(page.next_cursor)
+            cursor = Cursor.decode(page.next_cursor, Call)
 
 
 async def assert_mirrored(resources: Resources, sandbox: Sandbox, *, but: str = "") -> None:

@@ -241,7 +241,7 @@ class TestPages:
             seen += [agent.id for agent in page.items]
             if page.next_cursor is None:
                 break
-            cursor = Cursor.decode(page.next_cursor)
+            cursor = Cursor.decode(page.next_cursor, Agent)
         expected = sorted((f"a{n:02}" for n in range(25)), key=lambda i: (int(i[1:]) // 5, i))
         assert seen == expected[::-1]
 
@@ -257,14 +257,14 @@ class TestPages:
                     limit=2, cursor=cursor, agent_id="ada", kind=None, status=None
                 )
             seen += [job.id for job in page.items]
-            cursor = Cursor.decode(page.next_cursor) if page.next_cursor else None
+            cursor = Cursor.decode(page.next_cursor, Job)
         assert len(seen) == 7
         assert set(seen) == made
 
     @pytest.mark.parametrize("garbage", ["", "x", "W10", "WyJ4IiwgMV0", "e30", "WyIyMDI2IiwxLDJd"])
     def test_garbage_is_refused(self, garbage: str) -> None:
         with pytest.raises(CursorError):
-            Cursor.decode(garbage)
+            Cursor.decode(garbage, Agent)
 
 
 class TestLeases:

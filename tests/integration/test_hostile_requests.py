@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from jsonschema import Draft202012Validator
 
 from mission_control.core.settings import Settings
 from tests.builders import a_playbook
@@ -36,18 +37,34 @@ class TestRefused:
     @pytest.mark.parametrize(
         ("of", "content"),
         [
-            ("jobs", ("2024-01-01T00:00:00+00:00", "not-a-uuid")),
-            ("jobs", ("2024-01-01T00:00:00", A_JOB)),
-            ("jobs", ("0001-01-01T00:00:00+14:00", A_JOB)),
-            ("agents", ("2024-01-01T00:00:00+00:00", "a\x00")),
-            ("agents", ("2024-01-01T00:00:00+00:00", "\ud800")),
+            ("jobs", ("jobs", "2024-01-01T00:00:00+00:00", "not-a-uuid")),
+            ("jobs", ("jobs", "2024-01-01T00:00:00", A_JOB)),
+            ("jobs", ("jobs", "0001-01-01T00:00:00+14:00", A_JOB)),
+            ("agents", ("agents", "2024-01-01T00:00:00+00:00", "a\x00")),
+            ("agents", ("agents", "2024-01-01T00:00:00+00:00", "\ud800")),
         ],
     )
     async def test_a_forged_cursor(
-        self, client: httpx2.AsyncClient, of: str, content: tuple[str, str]
+        self, client: httpx2.AsyncClient, of: str, content: tuple[str, str, str]
     ) -> None:
         response = await client.get(f"/api/{of}", params={"cursor": a_cursor(*content)})
         assert (response.status_code, response.json()["code"]) == (422, "cursor_invalid")
+
+    async def test_the_cursor_of_another_list(self, client: httpx2.AsyncClient) -> None:
+        of_jobs = a_cursor("jobs", "2024-01-01T00:00:00+00:00", A_JOB)
+        assert (await client.get("/api/jobs", params={"cursor": of_jobs})).status_code == 200
+        for path in ("/api/agents/ada/versions", "/api/calls", "/api/leads", "/api/deployments"):
+            response = await client.get(path, params={"cursor": of_jobs})
+            assert (response.status_code, response.json()["code"]) == (422, "cursor_invalid"), path
+
+    async def test_no_more_is_said_of_a_body_than_anybody_reads(
+        self, client: httpx2.AsyncClient
+    ) -> None:
+        body = {f"field{number}": number for number in range(2_000)}
+        response = await client.post("/api/evaluate/ada", json=body)
+        assert response.status_code == 422
+        errors = response.json()["errors"]
+        assert (len(errors), errors[-1]["message"]) == (101, "1,900 more.")
 
     @pytest.mark.parametrize("of", ["jobs", "deployments"])
     async def test_an_agent_that_cannot_be(self, client: httpx2.AsyncClient, of: str) -> None:
@@ -94,6 +111,15 @@ class TestRefused:
         headers = {"Content-Type": "application/json"}
         response = await client.request(method, path, content=body, headers=headers)
         assert response.status_code == 422, response.text
+
+    async def test_a_field_that_cannot_be(self, client: httpx2.AsyncClient) -> None:
+        """No key of `input` holds NUL, whatever its value; the document says so too."""
+        body = {"input": {"a\x00": 1}}
+        assert (await client.post("/api/execute/ada", json=body)).status_code == 422
+        document = (await client.get("/openapi.json")).json()
+        described = document["components"]["schemas"]["ExecutionCreate"]["properties"]["input"]
+        assert not Draft202012Validator(described).is_valid(body["input"])
+        assert Draft202012Validator(described).is_valid({"caller_says": "Hi"})
 
     @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", ""])
     async def test_what_a_page_elsewhere_could_send(

@@ -76,9 +76,7 @@ async def found(unit: Unit, wanted: CallFilter, limit: int) -> list[str]:
     cursor: str | None = None
     async with unit(readonly=True) as uow:
         while True:
-            page = await uow.calls.page(
-                wanted, limit=limit, cursor=Cursor.decode(cursor) if cursor else None
-            )
+            page = await uow.calls.page(wanted, limit=limit, cursor=Cursor.decode(cursor, Call))
             ids += [call.external_id for call in page.items]
             if (cursor := page.next_cursor) is None:
                 return ids
@@ -230,7 +228,7 @@ async def test_no_list_reads_a_whole_table(unit: Unit) -> None:
         await an_agent(uow, "ada")
         await uow.calls.store([a_call(n, random.Random(n)) for n in range(5)])
     for narrowed in LISTED:
-        for cursor in (None, Cursor(T0 - timedelta(hours=2), str(UUID(int=5)))):
+        for cursor in (None, Cursor("calls", T0 - timedelta(hours=2), str(UUID(int=5)))):
             async with unit(readonly=True) as uow:
                 asked = await plans(
                     uow,

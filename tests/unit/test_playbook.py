@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from mission_control.core import playbook as playbooks
 from mission_control.core import safe_yaml
+from mission_control.core.foreign_playbooks import agent_slug
 from mission_control.core.playbook import (
     Demonstration,
     PlaybookInvalidError,
@@ -297,6 +298,10 @@ class TestWrittenText:
 
 
 class TestLenient:
+    def test_an_id_is_never_an_address_of_ours(self) -> None:
+        assert agent_slug("Import") == "agent_import"
+        assert agent_slug("importer") == "importer"
+
     def test_names_become_slugs_that_stay_apart(self) -> None:
         data = a_playbook(name="Price asked!")
         data["metadata"]["id"] = "7 Sales Bots"

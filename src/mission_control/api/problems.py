@@ -30,6 +30,7 @@ from mission_control.integrations.errors import IntegrationError, IntegrationRat
 log = structlog.get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+MOST_FIELDS = 100  # named in one refusal
 TOO_LARGE = HTTPStatus(413)
 UNPROCESSABLE = HTTPStatus(422)
 # Python 3.13 renamed these two; the words that we answer with are of RFC 9110 on every Python.
@@ -205,9 +206,13 @@ async def _on_our_error(_: Request, exc: Exception) -> JSONResponse:
 
 async def _on_bad_payload(_: Request, exc: Exception) -> JSONResponse:
     assert isinstance(exc, RequestValidationError)
-    errors = [_where_and_what(error) for error in exc.errors()]
-    if any(error["type"] == "json_invalid" for error in exc.errors()):
+    found = exc.errors()
+    if any(error["type"] == "json_invalid" for error in found):
         return not_json()
+    # A body can be wrong in as many places as it has characters.
+    errors = [_where_and_what(error) for error in found[:MOST_FIELDS]]
+    if len(found) > MOST_FIELDS:
+        errors.append({"field": "body", "message": f"{len(found) - MOST_FIELDS:,} more."})
     return problem(
         UNPROCESSABLE,
         code=INVALID_PAYLOAD[0],

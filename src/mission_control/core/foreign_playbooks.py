@@ -4,7 +4,7 @@ import json
 import re
 from typing import Any, cast
 
-from mission_control.core.playbook_parts import AGENT_ID
+from mission_control.core.playbook_parts import AGENT_ID, RESERVED_AGENT_IDS
 from mission_control.core.playbook_values import mapping_of, scenario_list, text_of
 
 
@@ -34,7 +34,8 @@ def _slug(text: str) -> str:
 def agent_slug(text: str) -> str:
     """An id for an agent of this name; not yet known to be free."""
     slug = text if AGENT_ID.fullmatch(text) else _slug(text)
-    return (slug if slug[:1].isalpha() else f"agent_{slug}".rstrip("_"))[:64]
+    is_free = slug[:1].isalpha() and slug not in RESERVED_AGENT_IDS
+    return (slug if is_free else f"agent_{slug}".rstrip("_"))[:64]
 
 
 def _untaken(name: str, taken: set[str]) -> str:

@@ -13,6 +13,8 @@ from mission_control_protocol import CheckKind
 Split = Literal["train", "validation", "test"]
 
 AGENT_ID = re.compile(r"[a-z][a-z0-9_-]{0,63}")
+# They stand where an id does in addresses of ours: an agent of this name could not be asked for.
+RESERVED_AGENT_IDS = frozenset({"import", "marketplace"})
 SPLITS: tuple[Split, ...] = get_args(Split)
 
 

@@ -114,6 +114,14 @@ IN_DECIMALS = BeforeValidator(_number)
 TRUE_OR_FALSE = BeforeValidator(_truth)
 
 
+def closed(schema: dict[str, Any]) -> None:
+    """`json_schema_extra` of an object whose keys have a pattern: none but those may be there.
+
+    Pydantic writes `patternProperties`, which leaves a key that does not match to any value.
+    """
+    schema["additionalProperties"] = False
+
+
 def not_null(schema: dict[str, Any]) -> None:
     """`json_schema_extra` of a field that may be left out, but not be null."""
     (kind,) = [each for each in schema.pop("anyOf") if each != {"type": "null"}]

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from mission_control.core.errors import NotAcceptableError
+from mission_control.data.base import Base
 
 RowT = TypeVar("RowT")
 
@@ -22,7 +23,7 @@ ROW_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")  # a slug, a UUID, or Close's own
 
 
 class CursorError(NotAcceptableError):
-    """The cursor is not one that a page of this list has given."""
+    """The cursor is not one that a list of this kind has given."""
 
     code = "cursor_invalid"
     field = "cursor"
@@ -30,24 +31,34 @@ class CursorError(NotAcceptableError):
 
 @dataclass(frozen=True)
 class Cursor:
-    """The last row a client has seen."""
+    """The last row a client has seen, of the table that the list shows."""
 
+    table: str
     created_at: datetime
     id: str
 
+    @classmethod
+    def after(cls, row: Any) -> "Cursor":
+        return cls(table=row.__tablename__, created_at=row.created_at, id=str(row.id))
+
     def encode(self) -> str:
-        text = json.dumps([self.created_at.isoformat(), self.id])
+        text = json.dumps([self.table, self.created_at.isoformat(), self.id])
         return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
     @classmethod
-    def decode(cls, text: str) -> "Cursor":
+    def decode(cls, text: str | None, table: type[Base]) -> "Cursor | None":
+        """Where a list of this table goes on; None is its beginning. Raises CursorError."""
+        if text is None:
+            return None
         try:
             padded = text + "=" * (-len(text) % 4)
-            created_at, row_id = json.loads(base64.urlsafe_b64decode(padded))
-            seen = cls(created_at=datetime.fromisoformat(created_at), id=str(row_id))
+            of, created_at, row_id = json.loads(base64.urlsafe_b64decode(padded))
+            seen = cls(table=of, created_at=datetime.fromisoformat(created_at), id=str(row_id))
             seen.created_at.astimezone(UTC)
         except (ValueError, TypeError, OverflowError, binascii.Error) as exc:
             raise _not_ours() from exc
+        if seen.table != table.__tablename__:
+            raise CursorError("This cursor is of another list; start again without it.")
         if seen.created_at.tzinfo is None or not ROW_ID.fullmatch(seen.id):
             raise _not_ours()
         return seen
@@ -94,7 +105,4 @@ def page_with(rows: Sequence[Any], *, limit: int) -> Page[Any]:
     """The page that these rows begin; there is a next one if there are more than `limit`."""
     if len(rows) <= limit:
         return Page(items=rows, next_cursor=None)
-    last = rows[limit - 1]
-    return Page(
-        items=rows[:limit], next_cursor=Cursor(created_at=last.created_at, id=str(last.id)).encode()
-    )
+    return Page(items=rows[:limit], next_cursor=Cursor.after(rows[limit - 1]).encode())

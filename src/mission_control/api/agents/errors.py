@@ -16,6 +16,20 @@ class AgentExistsError(ConflictError):
         )
 
 
+class AgentIdReservedError(NotAcceptableError):
+    """The id is a part of an address of ours."""
+
+    code = "agent_id_reserved"
+    field = "playbook"
+
+    def __init__(self, agent_id: str) -> None:
+        super().__init__(
+            f"'{agent_id}' is a part of an address here, so that no agent of this id could be asked "
+            "for. Nothing was stored; import it under another id.",
+            errors=[{"field": "metadata.id", "message": f"It must not be {agent_id}."}],
+        )
+
+
 class AssistantLinkedError(ConflictError):
     """An agent is linked to this assistant already."""
 

@@ -35,7 +35,7 @@ async def list_agents(
 ) -> AgentPage:
     page = await uow.agents.page(
         limit=limit,
-        cursor=Cursor.decode(cursor) if cursor else None,
+        cursor=Cursor.decode(cursor, Agent),
         status=status,
         agent_type=agent_type,
     )
@@ -97,7 +97,7 @@ async def list_versions(
 ) -> VersionPage:
     await uow.agents.get(agent_id)
     page = await uow.agents.version_page(
-        agent_id, limit=limit, cursor=Cursor.decode(cursor) if cursor else None
+        agent_id, limit=limit, cursor=Cursor.decode(cursor, AgentVersion)
     )
     parents = await uow.agents.versions_by_id([v.parent_id for v in page.items if v.parent_id])
     numbers = {version_id: version.number for version_id, version in parents.items()}

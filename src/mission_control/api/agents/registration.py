@@ -5,11 +5,16 @@ from collections.abc import Sequence
 import structlog
 
 from mission_control.api.agents.details import detail
-from mission_control.api.agents.errors import AgentExistsError, AssistantLinkedError
+from mission_control.api.agents.errors import (
+    AgentExistsError,
+    AgentIdReservedError,
+    AssistantLinkedError,
+)
 from mission_control.api.agents.schemas import AgentDetail
 from mission_control.api.agents.versions import add_version
 from mission_control.api.agents.warnings import warnings_of
 from mission_control.core.playbook import Playbook
+from mission_control.core.playbook_parts import RESERVED_AGENT_IDS
 from mission_control.core.words import AgentStatus, AgentType, VersionOrigin
 from mission_control.data.agents import Agent
 from mission_control.data.unit_of_work import UnitOfWork, WrittenMeanwhileError
@@ -28,6 +33,8 @@ async def store_new(
     note: str = "",
     warnings: Sequence[str] = (),
 ) -> AgentDetail:
+    if playbook.agent_id in RESERVED_AGENT_IDS:
+        raise AgentIdReservedError(playbook.agent_id)
     if await uow.agents.find(playbook.agent_id) is not None:
         raise AgentExistsError(playbook.agent_id)
     await refuse_linked(uow, assistant_id)

@@ -10,6 +10,7 @@ from mission_control.api.agents.errors import (
     AgentDeployedError,
     AgentExistsError,
     AgentIdChangedError,
+    AgentIdReservedError,
     AssistantLinkedError,
     VersionChangedError,
 )
@@ -63,7 +64,11 @@ async def list_agents(
     status_code=201,
     summary="Import an agent from a playbook",
     responses=refusals(
-        AgentExistsError, AssistantLinkedError, PlaybookInvalidError, SuperOptiXError
+        AgentExistsError,
+        AgentIdReservedError,
+        AssistantLinkedError,
+        PlaybookInvalidError,
+        SuperOptiXError,
     ),
 )
 async def import_agent(

@@ -28,9 +28,7 @@ from mission_control.integrations.vapi.call import LONGEST_CALL_SECONDS, VapiCal
 async def list_calls(
     uow: UnitOfWork, wanted: CallFilter, *, limit: int, cursor: str | None
 ) -> CallPage:
-    page = await uow.calls.page(
-        wanted, limit=limit, cursor=Cursor.decode(cursor) if cursor else None
-    )
+    page = await uow.calls.page(wanted, limit=limit, cursor=Cursor.decode(cursor, Call))
     items = [CallRead.model_validate(call, from_attributes=True) for call in page.items]
     return CallPage(items=items, next_cursor=page.next_cursor)
 

@@ -12,7 +12,7 @@ async def list_deployments(
     uow: UnitOfWork, *, agent_id: str | None, limit: int, cursor: str | None
 ) -> DeploymentPage:
     page = await uow.deployments.page(
-        agent_id=agent_id, limit=limit, cursor=Cursor.decode(cursor) if cursor else None
+        agent_id=agent_id, limit=limit, cursor=Cursor.decode(cursor, Deployment)
     )
     wanted = [item.version_id for item in page.items]
     wanted += [item.previous_version_id for item in page.items if item.previous_version_id]

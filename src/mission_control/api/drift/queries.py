@@ -22,9 +22,7 @@ async def show_drift(uow: UnitOfWork, vault: Vault, agent_id: str) -> DriftRead:
 
 
 async def list_drift(uow: UnitOfWork, vault: Vault, *, limit: int, cursor: str | None) -> DriftPage:
-    page = await uow.drift_checks.page(
-        limit=limit, cursor=Cursor.decode(cursor) if cursor else None
-    )
+    page = await uow.drift_checks.page(limit=limit, cursor=Cursor.decode(cursor, Agent))
     items = [
         await _of_now(uow, vault, await uow.agents.get(check.agent_id), check)
         for check in page.items

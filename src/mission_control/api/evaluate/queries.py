@@ -34,7 +34,7 @@ async def list_evaluations(
     page = await uow.evaluations.page(
         agent_id,
         limit=limit,
-        cursor=Cursor.decode(cursor) if cursor else None,
+        cursor=Cursor.decode(cursor, Evaluation),
         purpose=purpose,
         status=status,
     )

@@ -17,7 +17,7 @@ async def list_executions(
 ) -> ExecutionPage:
     await uow.agents.get(agent_id)
     page = await uow.executions.page(
-        agent_id, limit=limit, cursor=Cursor.decode(cursor) if cursor else None, status=status
+        agent_id, limit=limit, cursor=Cursor.decode(cursor, Execution), status=status
     )
     versions = await uow.agents.versions_by_id([item.version_id for item in page.items])
     return ExecutionPage(

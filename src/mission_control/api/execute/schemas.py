@@ -11,7 +11,7 @@ from mission_control.api.evaluate.schemas import ModelName
 from mission_control.api.jobs.schemas import ErrorRead
 from mission_control.core.agent_context import MemoryRecord
 from mission_control.core.money import Money
-from mission_control.core.request_values import RequestBody
+from mission_control.core.request_values import RequestBody, closed
 from mission_control.core.words import ExecutionStatus
 
 # PostgreSQL stores no text that holds NUL.
@@ -26,7 +26,10 @@ class ExecutionCreate(RequestBody):
         json_schema_extra={"examples": [{"input": {"caller_says": "How much is it?"}}]},
     )
 
-    input: dict[FieldName, FieldText] = Field(min_length=1, max_length=32)
+    input: Annotated[
+        dict[FieldName, FieldText],
+        Field(min_length=1, max_length=32, json_schema_extra=closed),
+    ]
     version: VersionNumber | None = None
     model: ModelName | None = None
 

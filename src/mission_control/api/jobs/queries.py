@@ -25,7 +25,7 @@ async def list_jobs(
 ) -> JobPage:
     page = await uow.jobs.page(
         limit=limit,
-        cursor=Cursor.decode(cursor) if cursor else None,
+        cursor=Cursor.decode(cursor, Job),
         agent_id=agent_id,
         kind=kind,
         status=status,

@@ -49,9 +49,7 @@ async def list_leads(
         status_label=status if status is not None and not labels else None,
         custom=[(_field_named(named, fields), value) for named, value in custom],
     )
-    page = await uow.leads.page(
-        wanted, limit=limit, cursor=Cursor.decode(cursor) if cursor else None
-    )
+    page = await uow.leads.page(wanted, limit=limit, cursor=Cursor.decode(cursor, Lead))
     return LeadPage(
         items=[_read(lead, labels) for lead in page.items], next_cursor=page.next_cursor
     )

@@ -129,7 +129,7 @@ async def list_versions(
 ) -> ContextVersionPage:
     await uow.agents.get(agent_id)
     page = await uow.agent_contexts.page(
-        agent_id, limit=limit, cursor=Cursor.decode(cursor) if cursor else None
+        agent_id, limit=limit, cursor=Cursor.decode(cursor, AgentContext)
     )
     items: Sequence[AgentContext] = page.items
     return ContextVersionPage(

@@ -40,7 +40,7 @@ async def list_optimizations(
 ) -> OptimizationPage:
     await uow.agents.get(agent_id)
     page = await uow.optimizations.page(
-        agent_id, limit=limit, cursor=Cursor.decode(cursor) if cursor else None
+        agent_id, limit=limit, cursor=Cursor.decode(cursor, Optimization)
     )
     return OptimizationPage(
         items=[await _read(uow, item) for item in page.items], next_cursor=page.next_cursor
