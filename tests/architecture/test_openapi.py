@@ -56,10 +56,10 @@ def test_every_reference_resolves() -> None:
 
     def references(node: Any) -> set[str]:
         if isinstance(node, dict):
-            own = {node["$ref"]} if isinstance(node.get("$ref"), str) else set()
-            return own.union(*(references(value) for value in node.values()))
+            own = {node["$ref"]} if isinstance(node.get("$ref"), str) else set()  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+            return own.union(*(references(value) for value in node.values()))  # pyright: ignore[reportUnknownVariableType]
         if isinstance(node, list):
-            return set().union(*(references(value) for value in node))
+            return set().union(*(references(value) for value in node))  # pyright: ignore[reportUnknownVariableType]
         return set()
 
     assert references(DOCUMENT) <= known
@@ -82,11 +82,12 @@ def test_what_has_named_keys_has_no_others() -> None:
 
     def open_ones(node: Any) -> list[Any]:
         if isinstance(node, list):
-            return [found for each in node for found in open_ones(each)]
+            return [found for each in node for found in open_ones(each)]  # pyright: ignore[reportUnknownVariableType]
         if not isinstance(node, dict):
             return []
-        own = [node] if "patternProperties" in node and "additionalProperties" not in node else []
-        return own + [found for each in node.values() for found in open_ones(each)]
+        inner: dict[str, Any] = node  # pyright: ignore[reportUnknownVariableType]
+        own = [inner] if "patternProperties" in node and "additionalProperties" not in node else []
+        return own + [found for each in inner.values() for found in open_ones(each)]
 
     assert open_ones(DOCUMENT) == []
 

@@ -5,6 +5,7 @@ import random
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -26,7 +27,7 @@ Unit = Callable[..., UnitOfWork]
 async def unit(database_url: str) -> AsyncIterator[Unit]:
     engine = create_engine(database_url)
     sessions = create_sessions(engine)
-    yield lambda **options: UnitOfWork(sessions, **options)
+    yield partial(UnitOfWork, sessions)
     await engine.dispose()
 
 
@@ -49,7 +50,7 @@ async def rows(unit: Unit) -> list[dict[str, Any]]:
     """Everything that is stored of calls, but our own ids and times."""
     statement = select(Call, CallContent).join(CallContent, CallContent.call_id == Call.id)
     async with unit(readonly=True) as uow:
-        found = await uow._session.execute(statement.order_by(Call.source, Call.external_id))
+        found = await uow._session.execute(statement.order_by(Call.source, Call.external_id))  # pyright: ignore[reportPrivateUsage]
         return [
             {
                 **{c.key: getattr(call, c.key) for c in Call.__table__.columns},
@@ -227,7 +228,7 @@ class TestFinding:
             assert await uow.calls.link_agents({"asst": "remus", "other": "remus"}) == 1
             assert await uow.calls.link_agents({"asst": "remus"}) == 0
         async with unit() as uow:
-            await uow.agents.delete(await uow._session.get_one(Agent, "remus"))
+            await uow.agents.delete(await uow._session.get_one(Agent, "remus"))  # pyright: ignore[reportPrivateUsage]
         async with unit(readonly=True) as uow:
             assert await uow.calls.unlinked_assistants() == {"asst"}
 

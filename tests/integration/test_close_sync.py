@@ -89,9 +89,12 @@ async def resources(
     url: str, redis_url: str, tmp_path: Path, stand_in: Any
 ) -> AsyncIterator[Resources]:
     settings = Settings(
-        _env_file=None, database_url=url, redis_url=redis_url, mc_data_dir=tmp_path / "data"
+        _env_file=None,  # pyright: ignore[reportCallIssue]
+        database_url=url,
+        redis_url=redis_url,
+        mc_data_dir=tmp_path / "data",  # pyright: ignore[reportCallIssue]
     )
-    celery_app.conf.broker_url = settings.celery_broker
+    celery_app.conf.broker_url = settings.celery_broker  # pyright: ignore[reportAttributeAccessIssue]
     held = await held_by(settings, stand_in)
     yield held
     await held.aclose()
@@ -104,7 +107,8 @@ async def sync(resources: Resources) -> dict[str, int]:
 async def mirrored_leads(resources: Resources) -> dict[str, dict[str, Any]]:
     """Documents by id."""
     async with resources.unit_of_work(readonly=True) as uow:
-        page, cursor = [], None
+        page: list[Any] = []
+        cursor = None
         while True:
             some = await uow.leads.page(LeadFilter(), limit=200, cursor=cursor)
             page += some.items
@@ -116,7 +120,8 @@ async def mirrored_leads(resources: Resources) -> dict[str, dict[str, Any]]:
 async def mirrored_calls(resources: Resources) -> dict[str, Any]:
     """Rows by Close's id."""
     async with resources.unit_of_work(readonly=True) as uow:
-        found, cursor = {}, None
+        found: dict[str, Any] = {}
+        cursor = None
         while True:
             page = await uow.calls.page(
                 CallFilter(source=CallSource.CLOSE), limit=200, cursor=cursor
@@ -426,7 +431,7 @@ class TestKilled:
         self, url: str, redis_url: str, tmp_path: Path, origin: str
     ) -> None:
         settings = Settings(
-            _env_file=None, database_url=url, redis_url=redis_url, close_base_url=origin,
+            _env_file=None, database_url=url, redis_url=redis_url, close_base_url=origin,  # pyright: ignore[reportCallIssue]
             mc_data_dir=tmp_path / "data",
         )  # fmt: skip
         _killed_after(settings, "leads", pages := 2)
@@ -462,7 +467,7 @@ class TestKilled:
         self, sqlite_url: str, redis_url: str, tmp_path: Path, origin: str
     ) -> None:
         settings = Settings(
-            _env_file=None, database_url=sqlite_url, redis_url=redis_url, close_base_url=origin,
+            _env_file=None, database_url=sqlite_url, redis_url=redis_url, close_base_url=origin,  # pyright: ignore[reportCallIssue]
             mc_data_dir=tmp_path / "data",
         )  # fmt: skip
         _killed_after(settings, "calls", 3)
@@ -531,9 +536,9 @@ class TestTroubles:
         with pytest.raises(error):
             await sync(resources)
         assert len(await mirrored_leads(resources)) == PEOPLE
-        assert (await state(resources, store.LEADS)).error["code"] == error.code
+        assert (await state(resources, store.LEADS)).error["code"] == error.code  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
         await sandbox.post("/sandbox/reset", {})
-        resources.close._paces.clear()  # a minute has passed
+        resources.close._paces.clear()  # a minute has passed  # pyright: ignore[reportPrivateUsage]
         counts = await sync(resources)
         assert counts["leads"] == 0
         assert (await state(resources, store.LEADS)).error is None
@@ -608,12 +613,12 @@ class TestWebhooks:
     ) -> None:
         lead_id = next(iter(await sandbox.all("lead")))
         event = {"object_type": "lead", "action": "updated", "lead_id": lead_id}
-        await take_close_event(resources, event)
+        await take_close_event(resources, event)  # pyright: ignore[reportArgumentType]
         read = CloseReader.get_lead
 
         async def slowly(self: CloseReader, lead_id: str) -> Any:
             found = await read(self, lead_id)
-            await take_close_event(resources, event)
+            await take_close_event(resources, event)  # pyright: ignore[reportArgumentType]
             return found
 
         with monkeypatch.context() as patched:
@@ -636,8 +641,8 @@ class TestWebhooks:
             "data": {"id": lead_id},
         }
         assert (await sandbox.http.delete(f"/api/v1/lead/{lead_id}/")).is_success
-        await take_close_event(resources, {**update, "action": "deleted"})
-        await take_close_event(resources, update)
+        await take_close_event(resources, {**update, "action": "deleted"})  # pyright: ignore[reportArgumentType]
+        await take_close_event(resources, update)  # pyright: ignore[reportArgumentType]
         await refetch_named(resources)
         assert lead_id not in await mirrored_leads(resources)
 

@@ -4,7 +4,8 @@ import random
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from functools import partial
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
@@ -34,7 +35,7 @@ NUMBERS = ["+14155550123", "+14155550199", "+493012345678", None]
 async def unit(database_url: str) -> AsyncIterator[Unit]:
     engine = create_engine(database_url)
     sessions = create_sessions(engine)
-    yield lambda **options: UnitOfWork(sessions, **options)
+    yield partial(UnitOfWork, sessions)
     await engine.dispose()
 
 
@@ -86,7 +87,7 @@ async def plainly(unit: Unit, fits: Callable[[Call, str | None], bool]) -> list[
     statement = select(Call, CallContent.transcript).outerjoin(CallContent)
     newest = statement.order_by(Call.created_at.desc(), Call.id.desc())
     async with unit(readonly=True) as uow:
-        rows = (await uow._session.execute(newest)).all()
+        rows = (await uow._session.execute(newest)).all()  # pyright: ignore[reportPrivateUsage]
     return [call.external_id for call, transcript in rows if fits(call, transcript)]
 
 
@@ -111,7 +112,7 @@ async def test_search_agrees_with_a_plain_reading(unit: Unit, seed: int) -> None
         assert await found(unit, CallFilter(text=asked), chance.randrange(1, 60)) == expected, asked
     for narrowed in ({"agent_id": "ada"}, {"direction": "inbound"}, {"ending": CallEnding.ERROR},
                      {"created_from": T0 - timedelta(days=200), "created_to": T0 - timedelta(hours=30)}):  # fmt: skip
-        bare = CallFilter(**narrowed)
+        bare = CallFilter(**cast("dict[str, Any]", narrowed))
         fitting = {*await found(unit, bare, 100)}
         for asked in ("roof", "返金をお約束します", "cafe"):
             plain = await plainly(unit, lambda call, spoken, asked=asked: has(call, spoken, asked))
@@ -191,7 +192,7 @@ def test_windows_cover_every_day_once() -> None:
 
 # -------------------------------------------------------------------- how it is found
 
-LISTED = [
+LISTED: list[dict[str, Any]] = [
     {}, {"agent_id": "ada"}, {"assistant_version": "v1"}, {"source": CallSource.CLOSE}, {"direction": "web"},
     {"ended_reason": "x"}, {"ending": CallEnding.ERROR}, {"success": True}, {"lead_id": "lead_1"},
     {"created_from": T0}, {"created_to": T0}, {"min_cost": Decimal(1)}, {"text": "roof"}, {"text": "roof", "agent_id": "ada"},
@@ -201,7 +202,7 @@ LARGE = ("calls", "call_contents", "call_texts", "leads", "lead_texts")
 
 async def plans(uow: UnitOfWork, work: Callable[[], Any]) -> list[str]:
     """How the database would do each statement of the work, as if its tables were large."""
-    connection = await uow._session.connection()
+    connection = await uow._session.connection()  # pyright: ignore[reportPrivateUsage]
     is_sqlite = connection.dialect.name == "sqlite"
     sent: list[tuple[str, Any]] = []
 
@@ -212,8 +213,8 @@ async def plans(uow: UnitOfWork, work: Callable[[], Any]) -> list[str]:
     await work()
     event.remove(connection.sync_connection, "before_cursor_execute", note)
     if not is_sqlite:
-        await uow._session.execute(text("SET LOCAL enable_seqscan = off"))
-        await uow._session.execute(text("SET LOCAL enable_sort = off"))
+        await uow._session.execute(text("SET LOCAL enable_seqscan = off"))  # pyright: ignore[reportPrivateUsage]
+        await uow._session.execute(text("SET LOCAL enable_sort = off"))  # pyright: ignore[reportPrivateUsage]
     found: list[str] = []
     for statement, parameters in sent:
         if statement.lstrip().upper().startswith(("SELECT", "WITH")):

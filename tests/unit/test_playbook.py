@@ -53,7 +53,8 @@ def refused(playbook: object) -> dict[str, str]:
     with pytest.raises(PlaybookInvalidError) as caught:
         parse_playbook(text)
     assert caught.value.code == "playbook_invalid"
-    return {error["field"]: error["message"] for error in caught.value.fields["errors"]}
+    errors: Any = caught.value.fields["errors"]
+    return {error["field"]: error["message"] for error in errors}
 
 
 SCENARIO = "spec.feature_specifications.scenarios[0]"
@@ -351,8 +352,8 @@ CONTENTS = st.dictionaries(TEXTS, VALUES, min_size=1, max_size=5)
 
 def in_another_order(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: in_another_order(value[key]) for key in reversed(value)}
-    return [in_another_order(each) for each in value] if isinstance(value, list) else value
+        return {key: in_another_order(value[key]) for key in reversed(value)}  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    return [in_another_order(each) for each in value] if isinstance(value, list) else value  # pyright: ignore[reportUnknownVariableType]
 
 
 class TestIdentity:
