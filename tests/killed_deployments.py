@@ -15,7 +15,7 @@ import shutil
 import signal
 import sqlite3
 import sys
-from collections.abc import Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -67,7 +67,8 @@ class _Counted:
         self._awaits = awaits
 
     def __await__(self) -> Generator[Any, Any, None]:
-        resume, given = self._coroutine.send, None
+        resume: Callable[[Any], Any] = self._coroutine.send
+        given: Any = None
         while True:
             try:
                 waited_for = resume(given)
@@ -77,7 +78,7 @@ class _Counted:
             try:
                 resume, given = self._coroutine.send, (yield waited_for)
             except BaseException as error:  # noqa: BLE001 - it is the coroutine's own to handle
-                resume, given = self._coroutine.throw, error  # type: ignore[assignment]
+                resume, given = self._coroutine.throw, error
 
 
 class Experiment:
@@ -101,7 +102,7 @@ class Experiment:
         self._there: dict[str, Any] = {}
         self._taken_up: set[str] = set()
         self._resources = build_resources(self._settings)
-        standing.send_hint = _lost  # a hint may be lost, and its thread does not survive a fork
+        standing.send_message = _lost  # a hint may be lost, and its thread does not survive a fork
 
     def run(self) -> None:
         self._start_over()

@@ -5,13 +5,13 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from fastapi.routing import APIWebSocketRoute
 
 import mission_control.api
-from mission_control.api.asyncapi import FILE, SOCKETS, as_text, asyncapi_document
+from mission_control.api.asyncapi import SOCKETS, as_text, asyncapi_document
 from mission_control.api.realtime import router
 from mission_control.core.events import EventData
 
@@ -24,10 +24,6 @@ EVENTS = [
 # The engine's log lines are not facts about an optimization, and are called what they are.
 NO_FACT = {"optimization.log"}
 DOCUMENT = asyncapi_document()
-
-
-def test_the_committed_document_is_the_one_of_the_code() -> None:
-    assert FILE.read_text() == as_text(), "run `.venv/bin/python -m mission_control.api.asyncapi`"
 
 
 def test_every_socket_is_in_it() -> None:
@@ -69,13 +65,13 @@ def test_every_reference_leads_somewhere() -> None:
 
 def references(node: Any) -> Iterator[str]:
     if isinstance(node, dict):
-        for key, value in node.items():
+        for key, value in cast("dict[str, Any]", node).items():
             if key == "$ref":
                 yield value
             else:
                 yield from references(value)
     elif isinstance(node, list):
-        for value in node:
+        for value in cast("list[Any]", node):
             yield from references(value)
 
 

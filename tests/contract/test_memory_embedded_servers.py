@@ -98,9 +98,9 @@ def test_the_temporal_memory(target: str, tmp_path: Path) -> None:
     assert seen["server"] == "temporal-memory"
     assert len(seen["tools"]) == 8
     assert {kind for _, kind, _ in seen["tools"]} == {"object"}
-    hints = {name: given.get("readOnlyHint") for name, _, given in seen["tools"]}
-    assert hints["list_memories"] is True
-    assert hints["add_memory"] is False
+    queued_messages = {name: given.get("readOnlyHint") for name, _, given in seen["tools"]}
+    assert queued_messages["list_memories"] is True
+    assert queued_messages["add_memory"] is False
     added, newer, now, then, found, late, dirty, history, stats = seen["answers"]
     assert added["structured"]["source"] == {"call": "c-1"}
     assert newer["structured"]["supersedes"] == added["structured"]["id"]

@@ -42,9 +42,9 @@ class TestCalls:
     async def test_all_of_them_past_a_thousand(self, vapi: VAPIClient) -> None:
         found = await vapi.get_call_logs(limit=100_000)
         assert len(found) > 1_000
-        assert len({call["id"] for call in found}) == len(found)
+        assert len({str(call["id"]) for call in found}) == len(found)
         in_small_steps = [
-            call["id"] async for page in vapi.walk_calls(page_size=97) for call in page
+            call["id"] async for page in vapi.iter_calls(page_size=97) for call in page
         ]
         assert in_small_steps == [call["id"] for call in found]
         times = [created_at(call) for call in found]
@@ -68,7 +68,9 @@ class TestCalls:
         middle = created_at(everything[len(everything) // 2])
         earlier = await vapi.get_call_logs(limit=100_000, created_before=middle)
         later = await vapi.get_call_logs(limit=100_000, created_after=middle)
-        assert {call["id"] for call in (*earlier, *later)} == {call["id"] for call in everything}
+        assert {str(call["id"]) for call in (*earlier, *later)} == {
+            str(call["id"]) for call in everything
+        }
         assert all(created_at(call) <= middle for call in earlier)
         changed = await vapi.get_call_logs(limit=100_000, updated_after=middle)
         assert all(datetime.fromisoformat(str(call["updatedAt"])) >= middle for call in changed)

@@ -436,7 +436,7 @@ def small(**options: Any) -> httpx2.AsyncClient:
     return in_process(assistants=SEEDS, today=TODAY, people=PEOPLE, **options)
 
 
-async def walk(vapi: httpx2.AsyncClient, size: int, **filters: str) -> list[dict[str, Any]]:
+async def paginate(vapi: httpx2.AsyncClient, size: int, **filters: str) -> list[dict[str, Any]]:
     """Back in time, as the lists leave it open, each call once."""
     found: dict[str, dict[str, Any]] = {}
     params: dict[str, str] = {"limit": str(size), **filters}
@@ -457,16 +457,16 @@ class TestCalls:
 
     async def test_walking_back_in_time_meets_every_call_once(self) -> None:
         # Eight calls share a moment: with `Lt` instead of `Le` some of them would be skipped.
-        assert [one["id"] for one in await walk(small(), 9)] == CALLS
+        assert [one["id"] for one in await paginate(small(), 9)] == CALLS
 
     @pytest.mark.parametrize("agent", ["remus", "genesis", "scout"])
     async def test_those_of_one_assistant(self, agent: str) -> None:
-        calls = await walk(small(), 20, assistantId=AGENTS[agent])
+        calls = await paginate(small(), 20, assistantId=AGENTS[agent])
         there = conversations.vapi_indices(PEOPLE)
         expected = sum(conversations.agent_of(index, PEOPLE) == agent for index in there)
         assert len(calls) == expected > 0
         assert {one["assistantId"] for one in calls} == {AGENTS[agent]}
-        by_number = await walk(small(), 20, phoneNumberId=calls[0]["phoneNumberId"])
+        by_number = await paginate(small(), 20, phoneNumberId=calls[0]["phoneNumberId"])
         assert [one["id"] for one in by_number] == [one["id"] for one in calls]
 
     async def test_by_id_and_by_times(self) -> None:

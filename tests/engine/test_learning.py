@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from mission_control.core.comparison import Comparison, ScenarioScore, compare
 from mission_control.core.playbook import Playbook, Scenario, parse_playbook, split_of
-from mission_control.core.settings import SANDBOX_MODEL
+from mission_control.core.setting_values import SANDBOX_MODEL
 from mission_control.integrations.superoptix.location import EngineLocation
 from mission_control.integrations.superoptix_client import SuperOptiXClient, program_of, to_engine
 from mission_control_protocol import (

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from mission_control.core.settings import SearchWeights
+from mission_control.core.setting_values import SearchWeights
 from mission_control.core.words import CallEnding, CallSource
 from mission_control.data import turn_search
 from mission_control.data.calls import CallFacts
@@ -166,6 +166,7 @@ class TestImported:
         for each in refused:
             with pytest.raises(MemoryInputError):
                 await hybrid.index(each)
+        asked: dict[str, Any]
         for asked in ({"query": " "}, {"query": "w " * 5_000}, {"query": "x", "mode": "psychic"},
                       {"query": "x", "since": "yesterday"}, {"query": "x", "limit": 201}):  # fmt: skip
             with pytest.raises(MemoryInputError):
@@ -381,8 +382,8 @@ async def test_words_that_very_many_have_do_not_decide(
         a_transcript("rare", "an invoice is missing"), a_transcript("both", "an invoice for a parcel"),
     ])  # fmt: skip
     # PostgreSQL guesses how many have a word: it has to have looked.
-    async with hybrid._units() as uow:
-        await uow._session.execute(text("ANALYZE"))
+    async with hybrid._units() as uow:  # pyright: ignore[reportPrivateUsage]
+        await uow._session.execute(text("ANALYZE"))  # pyright: ignore[reportPrivateUsage]
     assert names(await hybrid.search("parcel invoice", limit=2)) == [
         "an invoice for a parcel", "an invoice is missing",
     ]  # fmt: skip

@@ -15,7 +15,7 @@ from uuid import UUID
 import httpx2
 import pytest
 
-from mission_control.api.queue import enqueue, send_hint
+from mission_control.api.queue import enqueue, send_message
 from mission_control.api.resources import Resources
 from mission_control.core.clock import utc_now
 from mission_control.core.settings import Settings
@@ -82,7 +82,7 @@ async def test_a_deployment_passes_a_full_queue_of_background_work(
 ) -> None:
     """Nobody serves `background`: all its slots could not be more taken than that."""
     for _ in range(20):
-        await send_hint("memory.index")
+        await send_message("memory.index")
     sync = (await client.post("/api/system/sync-all")).json()
     with worker(resources.settings, tmp_path, Queue.DEPLOYMENTS):
         body = {"version": 1, "force": True}

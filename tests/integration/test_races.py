@@ -18,7 +18,7 @@ from mission_control.api.jobs.sweeper import NEVER_STARTED_AFTER, sweep
 from mission_control.api.jobs.work import MAX_ATTEMPTS_WITHOUT_PROGRESS, run_job
 from mission_control.api.optimize import search as optimize_search
 from mission_control.api.optimize.work import OptimizationWork
-from mission_control.api.queue import celery_app, hints
+from mission_control.api.queue import celery_app, queued_messages
 from mission_control.api.realtime import Hub
 from mission_control.api.resources import Resources
 from mission_control.core.clock import utc_now
@@ -220,13 +220,13 @@ class TestRedis:
                 job.queued_at = utc_now() - 2 * NEVER_STARTED_AFTER
             await sweep(resources)
         assert await resources.redis.llen("engine") == 1
-        assert job_id in await hints(resources.redis)
+        assert job_id in await queued_messages(resources.redis)
         await resources.redis.delete("engine")
         async with resources.unit_of_work() as uow:
             job = await uow.jobs.get(UUID(job_id))
             job.queued_at = utc_now() - 2 * NEVER_STARTED_AFTER
         await sweep(resources)
-        assert job_id in await hints(resources.redis)
+        assert job_id in await queued_messages(resources.redis)
 
 
 async def test_two_first_subscribers_skip_nothing(redis_url: str) -> None:

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from mission_control.core.clock import utc_now
 from mission_control.core.comparison import ScenarioScore, compare
-from mission_control.core.words import JobKind, JobStatus, RunStatus, Verdict, VersionOrigin
+from mission_control.core.words import JobKind, JobStatus, Verdict, VersionOrigin
 from mission_control.data.optimizations import Optimization, Trial
 from mission_control.data.unit_of_work import UnitOfWork
 from tests.builders import a_job, a_version, an_agent
@@ -49,7 +49,7 @@ async def an_ended_optimization(
         seed=0,
         repetitions=len(baseline[0]),
         previous_status="dev",
-        status=RunStatus.COMPLETED,
+        status=JobStatus.COMPLETED,
         phase="completed",
         metric_calls=40,
         input_tokens=1_000,

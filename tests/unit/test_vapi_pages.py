@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mission_control.integrations.errors import IntegrationContractError
-from mission_control.integrations.vapi.pages import LARGEST_PAGE_SIZE, Bounds, walk
+from mission_control.integrations.vapi.pages import LARGEST_PAGE_SIZE, Bounds, paginate
 
 START = datetime(2026, 5, 4, 14, 2, 11, tzinfo=UTC)
 
@@ -32,7 +32,7 @@ class Listing:
 
 
 async def walked(listing: Listing, page_size: int, **bounds: str) -> list[str]:
-    pages = walk(listing, page_size=page_size, bounds=bounds)
+    pages = paginate(listing, page_size=page_size, bounds=bounds)
     return [str(item["id"]) async for page in pages for item in page]
 
 
@@ -88,4 +88,4 @@ async def test_an_item_without_a_time_is_an_error(written: object) -> None:
         return [{"id": f"c{index}", "createdAt": written} for index in range(limit)]
 
     with pytest.raises(IntegrationContractError, match="time"):
-        _ = [page async for page in walk(fetch, page_size=3, bounds={})]
+        _ = [page async for page in paginate(fetch, page_size=3, bounds={})]

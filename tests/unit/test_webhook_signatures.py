@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mission_control.core.settings import WebhookSignature
+from mission_control.core.setting_values import WebhookSignature
 from mission_control.integrations.webhook_signatures import (
     Delivery,
     carries_token,
@@ -132,7 +132,7 @@ class TestClose:
             {"close-sig-timestamp": "soon"},
         ],
     )
-    def test_nothing_else(self, changes: dict[str, str]) -> None:
+    def test_nothing_else(self, changes: dict[str, Any]) -> None:
         assert not self.signed(**changes)
 
     def test_the_key_is_hexadecimal(self) -> None:

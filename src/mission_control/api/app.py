@@ -54,19 +54,19 @@ def create_app(resources: Resources | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-        held = resources or build_resources(settings)
-        app.state.resources = held
-        app.state.hub = Hub(held.streams)
-        app.state.message_batch = MessageBatch(held)
+        opened = resources or build_resources(settings)
+        app.state.resources = opened
+        app.state.hub = Hub(opened.streams)
+        app.state.message_batch = MessageBatch(opened)
         reading = asyncio.ensure_future(app.state.hub.run())
-        relaying = asyncio.ensure_future(held.relay.run())
-        warming = asyncio.ensure_future(_warm_up(held))
+        relaying = asyncio.ensure_future(opened.relay.run())
+        warming = asyncio.ensure_future(_warm_up(opened))
         try:
             yield
         finally:
             await end(reading, relaying, warming)
             if resources is None:
-                await held.aclose()
+                await opened.aclose()
 
     app = _Api(
         title="Mission Control",

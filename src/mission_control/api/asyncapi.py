@@ -1,11 +1,9 @@
-"""`python -m mission_control.api.asyncapi`: writes docs/asyncapi.json, what the WebSockets send."""
+"""The AsyncAPI document: what the WebSockets send."""
 
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
@@ -30,7 +28,6 @@ from mission_control.api.sync import events as sync
 from mission_control.api.system.schemas import SystemSnapshot
 from mission_control.core.events import EventData
 
-FILE = Path("docs/asyncapi.json")
 SCHEMAS = "#/components/schemas/"
 MODE: JsonSchemaMode = "serialization"
 Json = dict[str, Any]
@@ -182,8 +179,3 @@ def _schemas() -> Json:
 
 def as_text() -> str:
     return json.dumps(asyncapi_document(), indent=2, sort_keys=True) + "\n"
-
-
-if __name__ == "__main__":
-    FILE.write_text(as_text())
-    sys.stdout.write(f"{FILE} is written.\n")

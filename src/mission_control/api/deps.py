@@ -25,7 +25,7 @@ async def get_readonly_uow(connection: HTTPConnection) -> AsyncGenerator[UnitOfW
         yield uow
 
 
-Held = Annotated[Resources, Depends(get_resources)]
+SharedResources = Annotated[Resources, Depends(get_resources)]
 # scope="function": the commit comes before the answer leaves, so a failed commit is never a 201.
 Uow = Annotated[UnitOfWork, Depends(get_uow, scope="function")]
 ReadOnlyUow = Annotated[UnitOfWork, Depends(get_readonly_uow, scope="function")]

@@ -16,7 +16,7 @@ from mission_control.core.words import JobKind, Queue
 
 ResultT = TypeVar("ResultT")
 
-HINT_SECONDS = 3.0
+SEND_SECONDS = 3.0
 
 # Kind of job → the task that runs it, and the queue it waits in.
 TASKS: dict[JobKind, tuple[str, Queue]] = {
@@ -61,12 +61,12 @@ def run(coroutine: Coroutine[Any, Any, ResultT]) -> ResultT:
 
 
 async def enqueue(kind: JobKind, job_id: UUID) -> None:
-    """Hint the workers. When it gets lost, the sweeper finds the row."""
+    """Tell the workers. When the message gets lost, the sweeper finds the row."""
     task, queue = TASKS[kind]
-    await send_hint(task, str(job_id), queue=queue)
+    await send_message(task, str(job_id), queue=queue)
 
 
-async def send_hint(task: str, *arguments: str, queue: Queue = Queue.BACKGROUND) -> None:
+async def send_message(task: str, *arguments: str, queue: Queue = Queue.BACKGROUND) -> None:
     """Have a worker run this task, unless the message gets lost."""
     send = partial(
         celery_app.send_task,
@@ -76,12 +76,12 @@ async def send_hint(task: str, *arguments: str, queue: Queue = Queue.BACKGROUND)
         retry_policy={"max_retries": 1, "interval_start": 0.1},
     )
     # Whoever asked has the row as its promise, and need not wait for a Redis that hangs.
-    async with asyncio.timeout(HINT_SECONDS):
+    async with asyncio.timeout(SEND_SECONDS):
         await asyncio.get_running_loop().run_in_executor(_senders, send)
 
 
-async def hints(redis: Redis) -> str:
-    """All that waits in the queues, as one text; the id of a job is in it if its hint waits."""
+async def queued_messages(redis: Redis) -> str:
+    """All that waits in the queues, as one text; the id of a job is in it if its message waits."""
     return "\n".join([str(await redis.lrange(queue, 0, -1)) for queue in Queue])
 
 

@@ -31,7 +31,7 @@ MOST_ROLLBACKS = 20
 
 
 @dataclass
-class Told:
+class DemoResult:
     """What the demo has to show, for `--json`."""
 
     baselines: list[EvaluationDetail]
@@ -53,11 +53,11 @@ def demonstrate(session: Session) -> None:
     _step(session, 3, f"Optimize {OPTIMIZED} with GEPA")
     optimization = _optimize(session)
     _step(session, 4, "Compare, on scenarios the search has not seen")
-    told = Told(baselines, optimization)
-    _conclude(session, told)
+    result = DemoResult(baselines, optimization)
+    _conclude(session, result)
     _step(session, 5, "Deploy, and read it back")
-    _deploy(session, told)
-    _finish(session, told, time.monotonic() - begun)
+    _deploy(session, result)
+    _finish(session, result, time.monotonic() - begun)
 
 
 def _step(session: Session, number: int, what: str) -> None:
@@ -76,9 +76,9 @@ def _refuse_the_real_world(session: Session) -> None:
         )
     down = [parts[name] for name in NEEDED if name in parts and parts[name].state == "down"]
     if down:
-        told = "; ".join(f"{part.name}: {part.detail}" for part in down)
+        problems = "; ".join(f"{part.name}: {part.detail}" for part in down)
         raise CommandError(
-            f"Not everything is there ({told}). Nothing was done; see `mission-control doctor`.",
+            f"Not everything is there ({problems}). Nothing was done; see `mission-control doctor`.",
             exit_code=UNAVAILABLE,
             code="not_ready",
         )
@@ -149,15 +149,15 @@ def _optimize(session: Session) -> OptimizationDetail:
     return optimization_of(session.client, ended)
 
 
-def _conclude(session: Session, told: Told) -> None:
-    optimization = told.optimization
+def _conclude(session: Session, result: DemoResult) -> None:
+    optimization = result.optimization
     if not session.screen.as_json:
         for part in tables.comparison(optimization):
             session.screen.show(part)
     if optimization.verdict is Verdict.BETTER:
         return
     if session.screen.as_json:
-        session.screen.answer(vars(told))
+        session.screen.answer(vars(result))
     verdict = optimization.verdict.replace("_", " ") if optimization.verdict else "none"
     session.screen.note(
         f"The verdict is '{verdict}', not 'better': nothing was deployed. The candidate, if there "
@@ -167,29 +167,29 @@ def _conclude(session: Session, told: Told) -> None:
     raise typer.Exit(FAILED)
 
 
-def _deploy(session: Session, told: Told) -> None:
+def _deploy(session: Session, result: DemoResult) -> None:
     job = session.client.deploy(OPTIMIZED)
-    told.deployment = deployment_of(
+    result.deployment = deployment_of(
         session.client, _completed(follow(session, job, watch=False, quiet=True))
     )
-    told.agent = session.client.agents.get(OPTIMIZED)
-    candidate = told.optimization.candidate_version
-    if told.agent.status is not AgentStatus.LIVE or told.agent.deployed_version != candidate:
+    result.agent = session.client.agents.get(OPTIMIZED)
+    candidate = result.optimization.candidate_version
+    if result.agent.status is not AgentStatus.LIVE or result.agent.deployed_version != candidate:
         raise CommandError(
-            f"{OPTIMIZED} says that it is {told.agent.status} with version "
-            f"{told.agent.deployed_version} deployed, not live with version {candidate}.",
+            f"{OPTIMIZED} says that it is {result.agent.status} with version "
+            f"{result.agent.deployed_version} deployed, not live with version {candidate}.",
             exit_code=FAILED,
             code="not_live",
         )
 
 
-def _finish(session: Session, told: Told, took: float) -> None:
-    assert told.deployment is not None
-    found = told.deployment
+def _finish(session: Session, result: DemoResult, took: float) -> None:
+    assert result.deployment is not None
+    found = result.deployment
     changed = ", ".join(found.changed) or "nothing: the prompt was there already"
-    numbers = told.optimization.comparison or {}
+    numbers = result.optimization.comparison or {}
     session.screen.answer(
-        vars(told),
+        vars(result),
         Text(
             f"{OPTIMIZED} is live with version {found.version}. In the (stand-in) Vapi, assistant "
             f"{found.target_id} was changed and read back: {changed}."

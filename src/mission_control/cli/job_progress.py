@@ -53,13 +53,13 @@ def follow(session: Session, job: JobRead, *, watch: bool, quiet: bool = False) 
 
 @contextmanager
 def _waiting(screen: Screen, job: JobRead, *, quiet: bool) -> Generator[Callable[[JobRead], None]]:
-    told = f"{job.kind} {job.agent_id}: job {job.id}"
+    heading = f"{job.kind} {job.agent_id}: job {job.id}"
     if screen.err.is_terminal:
-        with screen.err.status(Text(told)) as status:
-            yield lambda now: status.update(Text(f"{told}. {how_it_waits(now)}".rstrip(". ")))
+        with screen.err.status(Text(heading)) as status:
+            yield lambda now: status.update(Text(f"{heading}. {how_it_waits(now)}".rstrip(". ")))
         return
     if not quiet:
-        screen.note(told)
+        screen.note(heading)
     yield _say_once(lambda line: None if quiet else screen.note(line, ""))
 
 
@@ -141,7 +141,7 @@ class EvaluationView:
         self._total: int | None = None
         self._done = 0
         self._ended = {"passed": 0, "failed": 0, "error": 0}
-        self._tenths_told = 0
+        self._tenths_shown = 0
 
     def take(self, message: Message) -> str | None:
         data = message.get("data", {})
@@ -160,7 +160,7 @@ class EvaluationView:
         line = Table.grid(padding=(0, 1))
         line.add_row(
             Text(f"evaluate {self._agent_id}", "bold"), _bar(self._done, self._total),
-            Text(f"{self._done}/{self._total or NOT_MEASURED}"), Text(self._told()),
+            Text(f"{self._done}/{self._total or NOT_MEASURED}"), Text(self._counts()),
             Text(seconds(time.monotonic() - self._begun), "dim"),
         )  # fmt: skip
         return line
@@ -180,12 +180,12 @@ class EvaluationView:
         self._done, self._total = data["done"], data["total"]
         self._ended[data["status"]] += 1
         tenths = 10 * self._done // max(1, data["total"])
-        if tenths <= self._tenths_told:
+        if tenths <= self._tenths_shown:
             return None
-        self._tenths_told = tenths
-        return f"{self._agent_id}: {self._done} of {self._total}: {self._told()}"
+        self._tenths_shown = tenths
+        return f"{self._agent_id}: {self._done} of {self._total}: {self._counts()}"
 
-    def _told(self) -> str:
+    def _counts(self) -> str:
         ended = self._ended
         return f"{ended['passed']} passed, {ended['failed']} failed, {ended['error']} not measured"
 
@@ -240,7 +240,7 @@ class OptimizationView:
                 return self._take_progress(data)
             case "trial_finished":
                 self._trials[data["number"]] = data
-                return _trial_told(data)
+                return _trial_line(data)
             case "log":
                 return f"{data['level']}: {data['text']}"
             case _:
@@ -268,7 +268,7 @@ class OptimizationView:
         return made
 
 
-def _trial_told(trial: Message) -> str:
+def _trial_line(trial: Message) -> str:
     return (
         f"trial {trial['number']} (from {_parent(trial)}): sample {score(trial['sample_score'])}, "
         f"validation {score(trial['validation_score'])}, {_fate(trial)}"

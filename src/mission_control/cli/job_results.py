@@ -11,7 +11,7 @@ from mission_control.cli import tables
 from mission_control.cli.job_progress import follow
 from mission_control.cli.session import FAILED, CommandError, Session
 from mission_control.client.api_client import ApiClient
-from mission_control.core.words import JobStatus, RunStatus, Verdict
+from mission_control.core.words import JobStatus, Verdict
 
 NEWEST = 50  # among so many newest ones, what a job has just made is looked for
 CANCEL_SECONDS = 15.0
@@ -45,7 +45,7 @@ def show_comparison(session: Session, found: OptimizationDetail) -> None:
             fields={"job_id": str(found.job_id)},
         )
     session.screen.answer(found, *tables.comparison(found))
-    if found.status is not RunStatus.COMPLETED:
+    if found.status is not JobStatus.COMPLETED:
         kept = (
             f"Its best candidate is kept, unproven, as version {found.candidate_version}."
             if found.candidate_version
@@ -125,7 +125,7 @@ def _end_unless_completed(session: Session, job: JobRead, next_step: str) -> Non
         raise typer.Exit(FAILED)
 
 
-def _why(status: JobStatus | RunStatus, error: ErrorRead | None) -> str:
+def _why(status: JobStatus, error: ErrorRead | None) -> str:
     if status == JobStatus.CANCELLED:
         return "It was cancelled; what was found until then is kept."
     return error.detail if error else UNKNOWN_REASON

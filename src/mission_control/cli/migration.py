@@ -26,8 +26,8 @@ def migrate_database(screen: Screen) -> None:
             code="database_unavailable",
         ) from None
     revision = newest_revision()
-    told = Text(f"{where} is at the newest schema ({revision}).")
-    screen.answer({"database": where, "revision": revision}, told)
+    line = Text(f"{where} is at the newest schema ({revision}).")
+    screen.answer({"database": where, "revision": revision}, line)
 
 
 def described(settings: Settings) -> str:

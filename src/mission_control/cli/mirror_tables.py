@@ -126,12 +126,14 @@ def _success(*, success: bool | None, evaluation: str | None) -> str:
 
 
 def _cost(found: CallDetail) -> str:
-    told = ", ".join(
+    shown = ", ".join(
         f"{name} ${usd:.4f}"
         for name, usd in found.cost_breakdown.items()
         if usd and name != "total"
     )
-    return money(found.cost_usd, is_final=found.ending is not None) + (f" ({told})" if told else "")
+    return money(found.cost_usd, is_final=found.ending is not None) + (
+        f" ({shown})" if shown else ""
+    )
 
 
 def _said(found: CallDetail) -> list[RenderableType]:
@@ -239,13 +241,13 @@ class _Show(Protocol):
 def _display(session: Session, *, watch: bool) -> Generator[_Show]:
     screen = session.screen
     if not screen.err.is_terminal:
-        told: dict[str, str] = {}
+        shown: dict[str, str] = {}
 
         def say(job: JobRead, /) -> None:
             for name, part in parts(job).items():
                 line = _reached(part) if watch else _stage(part)
-                if told.get(name) != line:
-                    told[name] = line
+                if shown.get(name) != line:
+                    shown[name] = line
                     screen.note(f"{name}: {line}", "")
 
         yield say

@@ -27,7 +27,7 @@ from mission_control.cli.formats import (
     score,
 )
 from mission_control.core.counting import counted
-from mission_control.core.words import RunStatus, ScenarioStatus
+from mission_control.core.words import JobStatus, ScenarioStatus
 
 MOST_FAILURES = 20
 
@@ -146,12 +146,12 @@ def job(found: JobRead) -> RenderableType:
 
 
 def _progress(progress: dict[str, Any]) -> str:
-    told = [
+    parts = [
         f"{plain(name)} {score(value) if isinstance(value, float) else value}"
         for name, value in progress.items()
         if value is not None
     ]
-    return ", ".join(told) or NOT_MEASURED
+    return ", ".join(parts) or NOT_MEASURED
 
 
 # ------------------------------------------------------------------ evaluations
@@ -166,7 +166,7 @@ def evaluation(detail: EvaluationDetail) -> RenderableType:
         ("mean score", f"{score(detail.mean_score)}  (SuperOptiX's own, lexical: {score(detail.superoptix_score)})"),
         ("latency", f"median {milliseconds(detail.latency_p50_ms)}, 95 % within {milliseconds(detail.latency_p95_ms)}"),
         ("tokens", f"{count(detail.input_tokens)} in, {count(detail.output_tokens)} out"),
-        ("cost", money(detail.cost_usd, is_final=detail.status is RunStatus.COMPLETED)),
+        ("cost", money(detail.cost_usd, is_final=detail.status is JobStatus.COMPLETED)),
     ])  # fmt: skip
     failures = [each for each in detail.results if each.status is not ScenarioStatus.PASSED]
     return Group(shown, Text(), _failures(failures)) if failures else shown
@@ -202,9 +202,9 @@ def _reason(result: ScenarioResultRead) -> str:
 def comparison(found: OptimizationDetail) -> list[RenderableType]:
     """The verdict with all that it rests on, and what changed in the prompt."""
     numbers = found.comparison or {}
-    versions_told = f"version {found.base_version} → {_candidate(found)}"
+    versions = f"version {found.base_version} → {_candidate(found)}"
     shown = facts([
-        ("agent", f"{found.agent_id}: {versions_told}, by {found.optimizer}"),
+        ("agent", f"{found.agent_id}: {versions}, by {found.optimizer}"),
         ("verdict", state(found.verdict or found.status)),
         ("pass rate", Text(_rates(numbers), "bold")),
         ("difference", _difference(numbers)),
@@ -215,7 +215,7 @@ def comparison(found: OptimizationDetail) -> list[RenderableType]:
         *([("left out, leaked", _names(numbers["leaked"]))] if numbers.get("leaked") else []),
         *([("test split", _reading(numbers))] if numbers.get("reading") else []),
         ("search", _search(found)),
-        ("cost", money(found.cost_usd, is_final=found.status is RunStatus.COMPLETED)),
+        ("cost", money(found.cost_usd, is_final=found.status is JobStatus.COMPLETED)),
     ])  # fmt: skip
     sentence = Text(f"\n{numbers['sentence']}\n") if numbers else Text()
     return [shown, sentence, *_changes(found)]

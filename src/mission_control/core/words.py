@@ -59,8 +59,6 @@ class JobStatus(StrEnum):
 
 
 OPEN_STATUSES = (JobStatus.QUEUED, JobStatus.RUNNING)
-# An evaluation and an optimization are as far as their job.
-RunStatus = JobStatus
 
 
 class EvaluationPurpose(StrEnum):

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from mission_control.core.errors import NotFoundError
-from mission_control.core.words import EvaluationPurpose, RunStatus, ScenarioStatus
+from mission_control.core.words import EvaluationPurpose, JobStatus, ScenarioStatus
 from mission_control.data.agents import Agent, AgentVersion
 from mission_control.data.base import Record
 from mission_control.data.pages import Cursor, Page, page_of
@@ -32,7 +32,7 @@ class Evaluation(Record):
     version_id: Mapped[UUID] = mapped_column(ForeignKey("agent_versions.id", ondelete="CASCADE"))
     job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
     purpose: Mapped[EvaluationPurpose]
-    status: Mapped[RunStatus] = mapped_column(default=RunStatus.QUEUED)
+    status: Mapped[JobStatus] = mapped_column(default=JobStatus.QUEUED)
     model: Mapped[str] = mapped_column(String(120))
     scenario_ids: Mapped[list[str]]
     repetitions: Mapped[int]
@@ -106,7 +106,7 @@ class EvaluationRepository:
         limit: int,
         cursor: Cursor | None,
         purpose: EvaluationPurpose | None = None,
-        status: RunStatus | None = None,
+        status: JobStatus | None = None,
     ) -> Page[Evaluation]:
         statement = select(Evaluation).where(Evaluation.agent_id == agent_id)
         if purpose is not None:
@@ -120,7 +120,7 @@ class EvaluationRepository:
         agent_id: str,
         *,
         purposes: Sequence[EvaluationPurpose],
-        status: RunStatus | None = None,
+        status: JobStatus | None = None,
     ) -> Evaluation | None:
         """The newest one among `purposes`, whatever its end unless `status` says."""
         statement = select(Evaluation).where(
@@ -160,7 +160,7 @@ class EvaluationRepository:
             )
             .where(
                 Evaluation.agent_id.in_(agent_ids),
-                Evaluation.status == RunStatus.COMPLETED,
+                Evaluation.status == JobStatus.COMPLETED,
                 Evaluation.test_pass_rate.is_not(None),
                 Evaluation.purpose != EvaluationPurpose.RERUN,
             )

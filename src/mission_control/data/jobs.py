@@ -1,4 +1,4 @@
-"""Jobs: the record of any long work. The row is the promise; a queue message is only a hint."""
+"""Jobs: the record of any long work. The row is the promise; a queue message can get lost."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta

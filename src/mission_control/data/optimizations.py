@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from mission_control.core.errors import NotFoundError
-from mission_control.core.words import RunStatus, Verdict
+from mission_control.core.words import JobStatus, Verdict
 from mission_control.data.base import Record
 from mission_control.data.pages import Cursor, Page, page_of
 
@@ -41,7 +41,7 @@ class Optimization(Record):
     reflection_model: Mapped[str] = mapped_column(String(120))
     seed: Mapped[int] = mapped_column(default=0)
     repetitions: Mapped[int] = mapped_column(default=3)
-    status: Mapped[RunStatus] = mapped_column(default=RunStatus.QUEUED)
+    status: Mapped[JobStatus] = mapped_column(default=JobStatus.QUEUED)
     phase: Mapped[str] = mapped_column(String(32), default="queued")
     # Where the agent stood before; it goes back there when nothing came of the search.
     previous_status: Mapped[str] = mapped_column(String(32))

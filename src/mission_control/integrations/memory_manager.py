@@ -161,10 +161,10 @@ class MemoryManager:
     async def get_hybrid_intelligence_stats(self) -> HybridStats:
         """What the servers say of their indexes, each in its own words."""
         servers = self._that("hybrid", "stats")
-        told = await asyncio.gather(*(stats_of(each) for each in servers))
+        statistics = await asyncio.gather(*(stats_of(each) for each in servers))
         return HybridStats(
-            servers=tuple(answer for answer, _ in told),
-            stats={answer.server: stats for answer, stats in told if answer.problem is None},
+            servers=tuple(answer for answer, _ in statistics),
+            stats={answer.server: stats for answer, stats in statistics if answer.problem is None},
         )
 
     async def get_agent_context(

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from mission_control.core.settings import WebhookSignature
+from mission_control.core.setting_values import WebhookSignature
 
 PLACEHOLDER = re.compile(r"(\{(?:timestamp|body|method|url|svix-id)\})")
 SVIX_SECRET_PREFIX = "whsec_"  # noqa: S105  # what such secrets begin with

@@ -65,10 +65,10 @@ def runs(pid: int, command: Sequence[str]) -> bool:
                 *map(os.fsencode, command)
             ]
         return False
-    told = subprocess.run(  # noqa: S603  # a fixed program and a number
+    listed = subprocess.run(  # noqa: S603  # a fixed program and a number
         ["/bin/ps", "-ww", "-o", "command=", "-p", str(pid)],
         capture_output=True,
         text=True,
         check=False,
     )
-    return told.stdout.strip() == " ".join(command)
+    return listed.stdout.strip() == " ".join(command)

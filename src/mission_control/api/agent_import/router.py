@@ -6,7 +6,7 @@ from mission_control.api.agent_import import commands, queries
 from mission_control.api.agent_import.schemas import AgentImport, ImportCandidates
 from mission_control.api.agents.errors import AgentExistsError, AssistantLinkedError
 from mission_control.api.agents.schemas import AgentDetail
-from mission_control.api.deps import Held
+from mission_control.api.deps import SharedResources
 from mission_control.api.problems import refusals
 from mission_control.core.playbook import PlaybookInvalidError
 from mission_control.data.unit_of_work import WrittenMeanwhileError
@@ -37,13 +37,15 @@ FROM_VAPI = (
         PlaybookInvalidError, SuperOptiXError, IntegrationNotFoundError, *FROM_VAPI,
     ),
 )  # fmt: skip
-async def import_assistant(held: Held, request: AgentImport, response: Response) -> AgentDetail:
+async def import_assistant(
+    resources: SharedResources, request: AgentImport, response: Response
+) -> AgentDetail:
     """Nothing is changed at Vapi.
 
     Its prompt and first message come as they are, its last calls as drafts of scenarios; `warnings`
     says what was left there.
     """
-    agent = await commands.import_assistant(held, request.vapi_assistant_id)
+    agent = await commands.import_assistant(resources, request.vapi_assistant_id)
     response.headers["Location"] = f"/api/agents/{agent.id}"
     return agent
 
@@ -53,5 +55,5 @@ async def import_assistant(held: Held, request: AgentImport, response: Response)
     summary="List the assistants at Vapi",
     responses=refusals(*FROM_VAPI),
 )
-async def list_candidates(held: Held) -> ImportCandidates:
-    return await queries.list_candidates(held)
+async def list_candidates(resources: SharedResources) -> ImportCandidates:
+    return await queries.list_candidates(resources)

@@ -27,7 +27,7 @@ from mission_control.api.agents.schemas import (
     VersionNumber,
     VersionPage,
 )
-from mission_control.api.deps import AgentId, CursorQuery, Held, Limit, ReadOnlyUow, Uow
+from mission_control.api.deps import AgentId, CursorQuery, Limit, ReadOnlyUow, SharedResources, Uow
 from mission_control.api.problems import refusals
 from mission_control.core.errors import NotFoundError
 from mission_control.core.playbook import PlaybookInvalidError
@@ -72,10 +72,10 @@ async def list_agents(
     ),
 )
 async def import_agent(
-    uow: Uow, held: Held, request: AgentCreate, response: Response
+    uow: Uow, resources: SharedResources, request: AgentCreate, response: Response
 ) -> AgentDetail:
     """The playbook is validated and compiled first; what cannot be compiled is not stored."""
-    agent = await commands.import_agent(uow, held.superoptix, request)
+    agent = await commands.import_agent(uow, resources.superoptix, request)
     response.headers["Location"] = f"/api/agents/{agent.id}"
     return agent
 
@@ -85,8 +85,8 @@ async def import_agent(
     summary="List the playbooks that ship with SuperOptiX",
     responses=refusals(SuperOptiXError),
 )
-async def list_marketplace(held: Held) -> MarketplaceRead:
-    return MarketplaceRead(names=(await held.superoptix.marketplace()).names)
+async def list_marketplace(resources: SharedResources) -> MarketplaceRead:
+    return MarketplaceRead(names=(await resources.superoptix.marketplace()).names)
 
 
 @router.get("/{agent_id}", summary="Show an agent", responses=refusals(NotFoundError))
@@ -103,9 +103,11 @@ async def get_agent(uow: ReadOnlyUow, agent_id: AgentId) -> AgentDetail:
         SuperOptiXError,
     ),
 )  # fmt: skip
-async def update_agent(held: Held, agent_id: AgentId, request: AgentUpdate) -> AgentDetail:
+async def update_agent(
+    resources: SharedResources, agent_id: AgentId, request: AgentUpdate
+) -> AgentDetail:
     """A changed playbook or prompt becomes a new version; nothing is deployed by it."""
-    return await commands.update_agent(held, agent_id, request)
+    return await commands.update_agent(resources, agent_id, request)
 
 
 @router.delete(
@@ -124,8 +126,10 @@ async def delete_agent(uow: Uow, agent_id: AgentId) -> None:
     summary="Compile the current version",
     responses=refusals(NotFoundError, SuperOptiXError),
 )
-async def compile_agent(uow: ReadOnlyUow, held: Held, agent_id: AgentId) -> AgentCompiled:
-    version, compiled = await queries.compile_agent(uow, held.superoptix, agent_id)
+async def compile_agent(
+    uow: ReadOnlyUow, resources: SharedResources, agent_id: AgentId
+) -> AgentCompiled:
+    version, compiled = await queries.compile_agent(uow, resources.superoptix, agent_id)
     return AgentCompiled(
         agent_id=agent_id, version=version.number, **compiled.model_dump(exclude={"type", "id"})
     )

@@ -62,7 +62,7 @@ def _is_withheld(call: Call, content: CallContent, turns: Sequence[TurnRead]) ->
 
 
 def _notes(seen: VapiCall) -> list[str]:
-    lasted = seen.told_duration_seconds
+    lasted = seen.reported_duration_seconds
     if lasted is None or lasted == seen.duration_seconds:
         return []
     return [

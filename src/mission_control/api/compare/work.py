@@ -17,7 +17,7 @@ from mission_control.core.comparison import (
     with_cut_replies,
 )
 from mission_control.core.playbook import Scenario
-from mission_control.core.words import EvaluationPurpose, RunStatus, ScenarioStatus
+from mission_control.core.words import EvaluationPurpose, JobStatus, ScenarioStatus
 from mission_control.data.agents import AgentVersion
 from mission_control.data.evaluations import Evaluation, ScenarioResult
 from mission_control.integrations.errors import SuperOptiXError
@@ -61,7 +61,7 @@ async def compare_versions(
         job, baseline, candidate, compared=compared, model=model, repetitions=repetitions
     )
     for arm in arms:
-        if arm.evaluation.status is not RunStatus.COMPLETED:
+        if arm.evaluation.status is not JobStatus.COMPLETED:
             await _measure_arm(job, arm, model=model, cap_usd=await _left(job, arm, budget_usd))
     return await _judge(job, arms, compared, reading)
 

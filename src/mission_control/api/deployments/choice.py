@@ -7,7 +7,7 @@ from mission_control.api.deployments.errors import (
     NotShownBetterError,
 )
 from mission_control.api.deployments.schemas import DeployRequest
-from mission_control.core.words import RunStatus, Verdict
+from mission_control.core.words import JobStatus, Verdict
 from mission_control.data.agents import AgentVersion
 from mission_control.data.optimizations import Optimization
 from mission_control.data.unit_of_work import UnitOfWork
@@ -44,7 +44,7 @@ async def _refuse_unproven(
     verdict = proof.verdict.value if proof is not None and proof.verdict else None
     is_better = (
         proof is not None
-        and proof.status is RunStatus.COMPLETED
+        and proof.status is JobStatus.COMPLETED
         and proof.verdict is Verdict.BETTER
     )
     if proof is None or not is_better:

@@ -28,12 +28,12 @@ from mission_control.api.deployments.schemas import (
 from mission_control.api.deps import (
     AgentId,
     CursorQuery,
-    Held,
     IdempotencyKey,
     Limit,
     OfAgent,
     ReadOnlyUow,
     RequestedBy,
+    SharedResources,
 )
 from mission_control.api.drift.errors import AgentMovedError, NoAssistantError
 from mission_control.api.drift.work import check_agent
@@ -94,7 +94,7 @@ async def list_deployments(
     ),
 )  # fmt: skip
 async def deploy(
-    held: Held,
+    resources: SharedResources,
     agent_id: AgentId,
     request: DeployRequest,
     response: Response,
@@ -106,8 +106,8 @@ async def deploy(
     What somebody changed at Vapi meanwhile is not overwritten, unless `overwrite` is given.
     """
     asked = Asked(requested_by, idempotency_key)
-    async with _drift_shown(held, agent_id):
-        job = await commands.request_deploy(held, agent_id, request, asked)
+    async with _drift_shown(resources, agent_id):
+        job = await commands.request_deploy(resources, agent_id, request, asked)
     return _accepted(job, response)
 
 
@@ -122,7 +122,7 @@ async def deploy(
     ),
 )  # fmt: skip
 async def take_theirs_over(
-    held: Held,
+    resources: SharedResources,
     agent_id: AgentId,
     request: TakeOverRequest,
     response: Response,
@@ -135,7 +135,9 @@ async def take_theirs_over(
     brings back what was deployed before.
     """
     asked = Asked(requested_by, idempotency_key)
-    return _accepted(await take_over.request_take_over(held, agent_id, request, asked), response)
+    return _accepted(
+        await take_over.request_take_over(resources, agent_id, request, asked), response
+    )
 
 
 @router.post(
@@ -146,7 +148,7 @@ async def take_theirs_over(
     responses=refusals(NotFoundError, NothingToRollBackError, *ON_A_TARGET),
 )
 async def roll_back(
-    held: Held,
+    resources: SharedResources,
     agent_id: AgentId,
     request: RollbackRequest,
     response: Response,
@@ -155,8 +157,8 @@ async def roll_back(
 ) -> Job:
     """Takes back what we changed and keeps what others changed since."""
     asked = Asked(requested_by, idempotency_key)
-    async with _drift_shown(held, agent_id):
-        job = await commands.request_rollback(held, agent_id, request, asked)
+    async with _drift_shown(resources, agent_id):
+        job = await commands.request_rollback(resources, agent_id, request, asked)
     return _accepted(job, response)
 
 

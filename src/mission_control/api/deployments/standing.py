@@ -13,7 +13,7 @@ from mission_control.api.drift.registry import registry_of
 from mission_control.api.drift.storing import store_found
 from mission_control.api.jobs.errors import JobGaveUpError
 from mission_control.api.jobs.job_run import JobRun
-from mission_control.api.queue import send_hint
+from mission_control.api.queue import send_message
 from mission_control.core.encryption import Vault
 from mission_control.core.errors import MissionControlError
 from mission_control.core.json_types import JsonObject
@@ -105,7 +105,7 @@ async def outdate_comparison(uow: UnitOfWork, agent: Agent) -> None:
 def _compare_soon(uow: UnitOfWork, agent: Agent) -> None:
     agent_id = agent.id
     if agent.vapi_assistant_id is not None:
-        uow.after_commit(lambda: send_hint(COMPARE, agent_id))
+        uow.after_commit(lambda: send_message(COMPARE, agent_id))
 
 
 async def let_stand(uow: UnitOfWork, agent: Agent, status: AgentStatus) -> None:

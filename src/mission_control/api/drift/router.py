@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from mission_control.api.agents.errors import DeploymentRunningError
-from mission_control.api.deps import AgentId, CursorQuery, Held, Limit, ReadOnlyUow
+from mission_control.api.deps import AgentId, CursorQuery, Limit, ReadOnlyUow, SharedResources
 from mission_control.api.drift import queries, work
 from mission_control.api.drift.errors import AgentMovedError, NoAssistantError, NotComparedError
 from mission_control.api.drift.schemas import DriftPage, DriftRead
@@ -28,9 +28,9 @@ router = APIRouter(tags=["drift"])
     summary="How an agent and its assistant differ, as last compared",
     responses=refusals(NotFoundError, NotComparedError),
 )
-async def get_drift(uow: ReadOnlyUow, held: Held, agent_id: AgentId) -> DriftRead:
+async def get_drift(uow: ReadOnlyUow, resources: SharedResources, agent_id: AgentId) -> DriftRead:
     """A version made here since then is told of at once, on what Vapi answered then."""
-    return await queries.show_drift(uow, held.vault, agent_id)
+    return await queries.show_drift(uow, resources.vault, agent_id)
 
 
 @router.post(
@@ -42,9 +42,9 @@ async def get_drift(uow: ReadOnlyUow, held: Held, agent_id: AgentId) -> DriftRea
         IntegrationNotFoundError, IntegrationContractError, IntegrationRateLimitedError,
     ),
 )  # fmt: skip
-async def check_drift(held: Held, agent_id: AgentId) -> DriftRead:
+async def check_drift(resources: SharedResources, agent_id: AgentId) -> DriftRead:
     """Nothing is changed at Vapi. If Vapi cannot be asked, the last comparison is kept."""
-    return await work.check_agent(held, agent_id)
+    return await work.check_agent(resources, agent_id)
 
 
 @router.get(
@@ -53,6 +53,6 @@ async def check_drift(held: Held, agent_id: AgentId) -> DriftRead:
     responses=refusals(CursorError),
 )
 async def list_drift(
-    uow: ReadOnlyUow, held: Held, limit: Limit = 50, cursor: CursorQuery = None
+    uow: ReadOnlyUow, resources: SharedResources, limit: Limit = 50, cursor: CursorQuery = None
 ) -> DriftPage:
-    return await queries.list_drift(uow, held.vault, limit=limit, cursor=cursor)
+    return await queries.list_drift(uow, resources.vault, limit=limit, cursor=cursor)

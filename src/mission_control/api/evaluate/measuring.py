@@ -15,7 +15,7 @@ from mission_control.core.batches import in_batches
 from mission_control.core.clock import utc_now
 from mission_control.core.money import as_money
 from mission_control.core.playbook import Scenario
-from mission_control.core.words import RunStatus, ScenarioStatus
+from mission_control.core.words import JobStatus, ScenarioStatus
 from mission_control.data.evaluations import Evaluation, ScenarioResult
 from mission_control.integrations.errors import SuperOptiXError
 from mission_control.integrations.superoptix.language_models import judge_model
@@ -81,8 +81,8 @@ async def measure(
 async def _start(job: JobRun, evaluation_id: UUID) -> None:
     async with job.step() as uow:
         evaluation = await uow.evaluations.get(evaluation_id)
-        if evaluation.status is RunStatus.QUEUED:
-            evaluation.status, evaluation.started_at = RunStatus.RUNNING, utc_now()
+        if evaluation.status is JobStatus.QUEUED:
+            evaluation.status, evaluation.started_at = JobStatus.RUNNING, utc_now()
             uow.publish(events.evaluation_started(evaluation))
 
 

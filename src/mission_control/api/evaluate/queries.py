@@ -15,7 +15,7 @@ from mission_control.api.evaluate.schemas import (
     ScenarioResultRead,
 )
 from mission_control.core.playbook import Scenario, split_of
-from mission_control.core.words import EvaluationPurpose, RunStatus
+from mission_control.core.words import EvaluationPurpose, JobStatus
 from mission_control.data.evaluations import Evaluation, ScenarioResult
 from mission_control.data.pages import Cursor
 from mission_control.data.unit_of_work import UnitOfWork
@@ -28,7 +28,7 @@ async def list_evaluations(
     limit: int,
     cursor: str | None,
     purpose: EvaluationPurpose | None,
-    status: RunStatus | None,
+    status: JobStatus | None,
 ) -> EvaluationPage:
     await uow.agents.get(agent_id)
     page = await uow.evaluations.page(
@@ -49,7 +49,7 @@ async def latest_evaluation(uow: UnitOfWork, agent_id: str) -> EvaluationDetail:
     """The newest completed measurement: not a rerun, not one half of a comparison."""
     await uow.agents.get(agent_id)
     evaluation = await uow.evaluations.newest(
-        agent_id, purposes=MEASUREMENTS, status=RunStatus.COMPLETED
+        agent_id, purposes=MEASUREMENTS, status=JobStatus.COMPLETED
     )
     if evaluation is None:
         raise not_evaluated(agent_id)

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import numpy as np
 
 from mission_control.core.clock import utc_now
-from mission_control.core.words import EvaluationPurpose, RunStatus, ScenarioStatus
+from mission_control.core.words import EvaluationPurpose, JobStatus, ScenarioStatus
 from mission_control.data.agents import AgentVersion
 from mission_control.data.evaluations import Evaluation, ScenarioResult
 from mission_control_protocol import (
@@ -56,7 +56,7 @@ def sum_up(
     scores = [result.score for result in scored if result.score is not None]
     lexical = [r.superoptix_score for r in scored if r.superoptix_score is not None]
     latencies = [result.latency_ms for result in scored]
-    evaluation.status, evaluation.finished_at = RunStatus.COMPLETED, utc_now()
+    evaluation.status, evaluation.finished_at = JobStatus.COMPLETED, utc_now()
     evaluation.pass_rate = _mean([r.status is ScenarioStatus.PASSED for r in scored])
     tested = [result for result in scored if result.scenario_id in test]
     evaluation.test_pass_rate = _mean([r.status is ScenarioStatus.PASSED for r in tested])
@@ -87,7 +87,7 @@ def cost_of(results: Sequence[ScenarioResult]) -> Decimal | None:
 
 def end_unmeasured(
     evaluation: Evaluation,
-    status: RunStatus,
+    status: JobStatus,
     error: dict[str, Any] | None,
     results: Sequence[ScenarioResult],
 ) -> None:

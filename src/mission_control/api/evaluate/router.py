@@ -8,10 +8,10 @@ from fastapi import APIRouter, Query, Response
 from mission_control.api.deps import (
     AgentId,
     CursorQuery,
-    Held,
     IdempotencyKey,
     Limit,
     ReadOnlyUow,
+    SharedResources,
     Uow,
 )
 from mission_control.api.evaluate import commands, queries
@@ -31,7 +31,7 @@ from mission_control.api.jobs.errors import IdempotencyKeyReusedError
 from mission_control.api.jobs.schemas import JobRead
 from mission_control.api.problems import refusals
 from mission_control.core.errors import NotFoundError
-from mission_control.core.words import EvaluationPurpose, RunStatus
+from mission_control.core.words import EvaluationPurpose, JobStatus
 from mission_control.data.jobs import Job
 from mission_control.data.pages import CursorError
 
@@ -56,7 +56,7 @@ REFUSALS = refusals(
 )
 async def evaluate(
     uow: Uow,
-    held: Held,
+    resources: SharedResources,
     agent_id: AgentId,
     request: EvaluationCreate,
     response: Response,
@@ -64,7 +64,7 @@ async def evaluate(
 ) -> Job:
     """`{}` evaluates the current version on all its scenarios. Answers with a job."""
     job = await commands.request_evaluation(
-        uow, held.settings, agent_id, request,
+        uow, resources.settings, agent_id, request,
         purpose=EvaluationPurpose.CHECK, idempotency_key=idempotency_key,
     )  # fmt: skip
     response.headers["Location"] = f"/api/jobs/{job.id}"
@@ -80,7 +80,7 @@ async def evaluate(
 )
 async def evaluate_baseline(
     uow: Uow,
-    held: Held,
+    resources: SharedResources,
     agent_id: AgentId,
     request: EvaluationCreate,
     response: Response,
@@ -88,7 +88,7 @@ async def evaluate_baseline(
 ) -> Job:
     """The same, remembered as what later evaluations are held against."""
     job = await commands.request_evaluation(
-        uow, held.settings, agent_id, request,
+        uow, resources.settings, agent_id, request,
         purpose=EvaluationPurpose.BASELINE, idempotency_key=idempotency_key,
     )  # fmt: skip
     response.headers["Location"] = f"/api/jobs/{job.id}"
@@ -106,7 +106,7 @@ async def list_evaluations(
     limit: Limit = 50,
     cursor: CursorQuery = None,
     purpose: Annotated[EvaluationPurpose | None, Query()] = None,
-    status: Annotated[RunStatus | None, Query()] = None,
+    status: Annotated[JobStatus | None, Query()] = None,
 ) -> EvaluationPage:
     return await queries.list_evaluations(
         uow, agent_id, limit=limit, cursor=cursor, purpose=purpose, status=status

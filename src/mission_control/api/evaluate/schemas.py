@@ -10,7 +10,7 @@ from mission_control.api.agents.schemas import VersionNumber
 from mission_control.api.jobs.schemas import ErrorRead
 from mission_control.core.money import Money
 from mission_control.core.request_values import RequestBody
-from mission_control.core.words import EvaluationPurpose, RunStatus, ScenarioStatus
+from mission_control.core.words import EvaluationPurpose, JobStatus, ScenarioStatus
 
 ModelName = Annotated[
     str, Field(pattern=r"^[\w./:@+-]{1,120}$", description="As LiteLLM names it: `openai/gpt-4o`.")
@@ -48,7 +48,7 @@ class EvaluationRead(BaseModel):
     version: int
     job_id: UUID
     purpose: EvaluationPurpose
-    status: RunStatus
+    status: JobStatus
     model: str
     scenarios: int
     repetitions: int

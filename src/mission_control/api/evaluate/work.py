@@ -11,7 +11,7 @@ from mission_control.api.evaluate.results import end_unmeasured
 from mission_control.api.jobs.job_run import JobRun
 from mission_control.api.test_split import ledger
 from mission_control.core.playbook import Playbook, scenarios_in
-from mission_control.core.words import RunStatus
+from mission_control.core.words import JobStatus
 from mission_control.data.evaluations import Evaluation
 from mission_control.data.unit_of_work import UnitOfWork
 from mission_control.integrations.superoptix.language_models import task_model
@@ -34,7 +34,7 @@ class EvaluationWork:
         async with job.resources.unit_of_work(readonly=True) as uow:
             evaluation = await self._evaluation(uow)
             version = await uow.agents.version_by_id(evaluation.version_id)
-        if evaluation.status is RunStatus.COMPLETED:
+        if evaluation.status is JobStatus.COMPLETED:
             return  # by an attempt that died before it could say so
         playbook = playbook_of(version)
         async with job.step() as uow:
@@ -60,14 +60,14 @@ class EvaluationWork:
     async def failed(self, uow: UnitOfWork, error: dict[str, Any]) -> None:
         evaluation = await self._evaluation(uow)
         end_unmeasured(
-            evaluation, RunStatus.FAILED, error, await uow.evaluations.results(evaluation.id)
+            evaluation, JobStatus.FAILED, error, await uow.evaluations.results(evaluation.id)
         )
         uow.publish(events.evaluation_failed(evaluation, error))
 
     async def cancelled(self, uow: UnitOfWork) -> None:
         evaluation = await self._evaluation(uow)
         end_unmeasured(
-            evaluation, RunStatus.CANCELLED, None, await uow.evaluations.results(evaluation.id)
+            evaluation, JobStatus.CANCELLED, None, await uow.evaluations.results(evaluation.id)
         )
         uow.publish(events.evaluation_cancelled(evaluation))
 

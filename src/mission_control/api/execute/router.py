@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from mission_control.api.deps import AgentId, CursorQuery, Held, Limit, ReadOnlyUow
+from mission_control.api.deps import AgentId, CursorQuery, Limit, ReadOnlyUow, SharedResources
 from mission_control.api.execute import queries, work
 from mission_control.api.execute.errors import InputMismatchError
 from mission_control.api.execute.schemas import ExecutionCreate, ExecutionPage, ExecutionRead
@@ -23,9 +23,11 @@ router = APIRouter(prefix="/api/execute", tags=["execute"])
     summary="Run an agent on one input",
     responses=refusals(NotFoundError, InputMismatchError, SuperOptiXError),
 )
-async def execute(held: Held, agent_id: AgentId, request: ExecutionCreate) -> ExecutionRead:
+async def execute(
+    resources: SharedResources, agent_id: AgentId, request: ExecutionCreate
+) -> ExecutionRead:
     """Answers when the agent has; a run that failed is kept too and named in the problem."""
-    return await work.execute(held, agent_id, request)
+    return await work.execute(resources, agent_id, request)
 
 
 @router.get(

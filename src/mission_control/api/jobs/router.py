@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Path, Query, Response
 from fastapi.requests import HTTPConnection
 
-from mission_control.api.deps import CursorQuery, Held, Limit, OfAgent, ReadOnlyUow, Uow
+from mission_control.api.deps import CursorQuery, Limit, OfAgent, ReadOnlyUow, SharedResources, Uow
 from mission_control.api.jobs import commands, queries
 from mission_control.api.jobs.errors import JobAlreadyFinishedError, JobNotCancellableError
 from mission_control.api.jobs.job_run import Work
@@ -32,7 +32,7 @@ JobId = Annotated[UUID, Path(description="Id of the job, as `202` answers and `L
 @router.get("", summary="List jobs, newest first", responses=refusals(CursorError))
 async def list_jobs(
     uow: ReadOnlyUow,
-    held: Held,
+    resources: SharedResources,
     limit: Limit = 50,
     cursor: CursorQuery = None,
     agent_id: OfAgent = None,
@@ -40,14 +40,20 @@ async def list_jobs(
     status: Annotated[JobStatus | None, Query()] = None,
 ) -> JobPage:
     return await queries.list_jobs(
-        uow, held.redis, limit=limit, cursor=cursor, agent_id=agent_id, kind=kind, status=status
+        uow,
+        resources.redis,
+        limit=limit,
+        cursor=cursor,
+        agent_id=agent_id,
+        kind=kind,
+        status=status,
     )
 
 
 @router.get("/{job_id}", summary="Show a job", responses=refusals(NotFoundError))
-async def get_job(uow: ReadOnlyUow, held: Held, job_id: JobId) -> JobRead:
+async def get_job(uow: ReadOnlyUow, resources: SharedResources, job_id: JobId) -> JobRead:
     """One that waits says its place in the queue, and for what."""
-    return await queries.show_job(uow, held.redis, job_id)
+    return await queries.show_job(uow, resources.redis, job_id)
 
 
 @router.post(
@@ -58,8 +64,8 @@ async def get_job(uow: ReadOnlyUow, held: Held, job_id: JobId) -> JobRead:
     responses=refusals(NotFoundError, JobAlreadyFinishedError, JobNotCancellableError),
 )
 async def cancel_job(
-    uow: Uow, held: Held, work_of: WorkOf, job_id: JobId, response: Response
+    uow: Uow, resources: SharedResources, work_of: WorkOf, job_id: JobId, response: Response
 ) -> Job:
     """One that waits ends at once. One that runs ends within two seconds and keeps what it found."""
     response.headers["Location"] = f"/api/jobs/{job_id}"
-    return await commands.cancel(uow, held.settings, job_id, work_of=work_of)
+    return await commands.cancel(uow, resources.settings, job_id, work_of=work_of)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
 
-from mission_control.api.deps import NO_NUL, CursorQuery, Held, Limit, ReadOnlyUow
+from mission_control.api.deps import NO_NUL, CursorQuery, Limit, ReadOnlyUow, SharedResources
 from mission_control.api.leads import commands, queries
 from mission_control.api.leads.errors import (
     LeadFilterUnknownError,
@@ -108,6 +108,8 @@ async def get_lead(uow: ReadOnlyUow, lead_id: LeadId) -> LeadDetail:
         LeadUpdateUnconfirmedError, LeadMirrorBehindError,
     ),
 )  # fmt: skip
-async def update_lead(held: Held, lead_id: LeadId, request: LeadUpdate) -> LeadDetail:
+async def update_lead(
+    resources: SharedResources, lead_id: LeadId, request: LeadUpdate
+) -> LeadDetail:
     """Close is asked first, once; what it refuses changes neither Close nor the mirror."""
-    return await commands.update_lead(held, lead_id, request)
+    return await commands.update_lead(resources, lead_id, request)

@@ -78,7 +78,7 @@ async def memories(
         resources,
         found.servers,
         found.items,
-        lambda each: isinstance(each, Memory) and is_of_tier(each, wanted, server_was_told=False),
+        lambda each: isinstance(each, Memory) and is_of_tier(each, wanted, asked_for_tier=False),
     )
 
 

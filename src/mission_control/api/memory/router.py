@@ -7,10 +7,10 @@ from fastapi import APIRouter, Path, Query, Response
 from mission_control.api.deps import (
     AgentId,
     CursorQuery,
-    Held,
     Limit,
     OfAgent,
     ReadOnlyUow,
+    SharedResources,
     Uow,
 )
 from mission_control.api.memory import commands, queries
@@ -71,9 +71,9 @@ NOT_WRITTEN = (
 
 
 @router.get("/servers", summary="List the memory servers and their states")
-async def list_servers(held: Held) -> ServerList:
+async def list_servers(resources: SharedResources) -> ServerList:
     """As last known; `/api/system/status` asks them."""
-    return queries.list_servers(held)
+    return queries.list_servers(resources)
 
 
 @router.get(
@@ -82,7 +82,7 @@ async def list_servers(held: Held) -> ServerList:
     responses=refusals(UnknownTierError),
 )
 async def read_temporal(
-    held: Held,
+    resources: SharedResources,
     tier: Annotated[
         str,
         Query(
@@ -101,7 +101,9 @@ async def read_temporal(
     limit: Many = 500,
 ) -> TemporalRead:
     """A silent server answers from its last snapshot, marked stale with its age."""
-    return await queries.read_temporal(held, tier=tier, as_of=as_of, agent_id=agent_id, limit=limit)
+    return await queries.read_temporal(
+        resources, tier=tier, as_of=as_of, agent_id=agent_id, limit=limit
+    )
 
 
 @router.get(
@@ -110,14 +112,14 @@ async def read_temporal(
     responses=refusals(MemoryQueryError),
 )
 async def read_hybrid(
-    held: Held,
+    resources: SharedResources,
     query: Annotated[
         str | None, Query(max_length=4_000, pattern=r"[^\s\x00]", examples=["opening hours"])
     ] = None,
     agent_id: OfAgent = None,
     limit: Limit = 20,
 ) -> HybridRead:
-    return await queries.read_hybrid(held, query=query, agent_id=agent_id, limit=limit)
+    return await queries.read_hybrid(resources, query=query, agent_id=agent_id, limit=limit)
 
 
 @router.post(
@@ -125,9 +127,9 @@ async def read_hybrid(
     summary="Search everything that is remembered",
     responses=refusals(MemoryQueryError),
 )
-async def search(held: Held, request: SearchRequest) -> SearchRead:
+async def search(resources: SharedResources, request: SearchRequest) -> SearchRead:
     """One ranked answer: the same text once, with every place where it was found."""
-    return await queries.search(held, request)
+    return await queries.search(resources, request)
 
 
 # -------------------------------------------------------------------- writing
@@ -136,9 +138,9 @@ async def search(held: Held, request: SearchRequest) -> SearchRead:
 @router.post(
     "/memories", status_code=201, summary="Remember something", responses=refusals(*NOT_WRITTEN)
 )
-async def add(held: Held, request: MemoryCreate) -> WrittenRead:
+async def add(resources: SharedResources, request: MemoryCreate) -> WrittenRead:
     """Sent once: after `integration_ambiguous`, look before you repeat it."""
-    return await commands.add(held, request)
+    return await commands.add(resources, request)
 
 
 @router.post(
@@ -147,8 +149,10 @@ async def add(held: Held, request: MemoryCreate) -> WrittenRead:
     summary="Say what is true instead, from a time on",
     responses=refusals(MemoryUnknownError, *NOT_WRITTEN),
 )
-async def supersede(held: Held, memory_id: MemoryId, request: MemorySupersede) -> WrittenRead:
-    return await commands.supersede(held, memory_id, request)
+async def supersede(
+    resources: SharedResources, memory_id: MemoryId, request: MemorySupersede
+) -> WrittenRead:
+    return await commands.supersede(resources, memory_id, request)
 
 
 @router.post(
@@ -157,8 +161,10 @@ async def supersede(held: Held, memory_id: MemoryId, request: MemorySupersede) -
     summary="Say what was true all along",
     responses=refusals(MemoryUnknownError, *NOT_WRITTEN),
 )
-async def correct(held: Held, memory_id: MemoryId, request: MemoryCorrect) -> WrittenRead:
-    return await commands.correct(held, memory_id, request)
+async def correct(
+    resources: SharedResources, memory_id: MemoryId, request: MemoryCorrect
+) -> WrittenRead:
+    return await commands.correct(resources, memory_id, request)
 
 
 # -------------------------------------------------------------------- what an agent is given
@@ -169,8 +175,8 @@ async def correct(held: Held, memory_id: MemoryId, request: MemoryCorrect) -> Wr
     summary="Show what of the memory an agent is given",
     responses=refusals(NotFoundError),
 )
-async def read_context(held: Held, agent_id: AgentId) -> ContextRead:
-    return await queries.read_context(held, agent_id)
+async def read_context(resources: SharedResources, agent_id: AgentId) -> ContextRead:
+    return await queries.read_context(resources, agent_id)
 
 
 @router.put(
@@ -178,9 +184,11 @@ async def read_context(held: Held, agent_id: AgentId) -> ContextRead:
     summary="Choose what of the memory an agent is given",
     responses=refusals(NotFoundError, ContextChangedError),
 )
-async def write_context(held: Held, agent_id: AgentId, request: ContextWrite) -> ContextRead:
+async def write_context(
+    resources: SharedResources, agent_id: AgentId, request: ContextWrite
+) -> ContextRead:
     """Makes a new version. From then on every execution loads it, at `{{memory}}` in the prompt."""
-    return await commands.write_context(held, agent_id, request)
+    return await commands.write_context(resources, agent_id, request)
 
 
 @router.delete(
@@ -199,8 +207,10 @@ async def reset_context(uow: Uow, agent_id: AgentId) -> None:
     summary="Show what a choice would load, without saving it",
     responses=refusals(NotFoundError),
 )
-async def preview_context(held: Held, agent_id: AgentId, request: ContextPreview) -> ContextRead:
-    return await queries.preview_context(held, agent_id, request.settings)
+async def preview_context(
+    resources: SharedResources, agent_id: AgentId, request: ContextPreview
+) -> ContextRead:
+    return await queries.preview_context(resources, agent_id, request.settings)
 
 
 @router.get(
@@ -219,6 +229,8 @@ async def list_versions(
     summary="Download an agent's context with the memories it chooses now",
     responses=refusals(NotFoundError),
 )
-async def export_context(held: Held, response: Response, agent_id: AgentId) -> ContextExport:
+async def export_context(
+    resources: SharedResources, response: Response, agent_id: AgentId
+) -> ContextExport:
     response.headers["Content-Disposition"] = f'attachment; filename="{agent_id}-context.json"'
-    return await queries.export_context(held, agent_id)
+    return await queries.export_context(resources, agent_id)

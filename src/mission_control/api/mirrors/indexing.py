@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 import structlog
 from redis.exceptions import LockError
 
-from mission_control.api.queue import send_hint
+from mission_control.api.queue import send_message
 from mission_control.api.resources import Resources
 from mission_control.memory_servers.errors import EmbeddingError, EmbeddingUnavailableError
 from mission_control.memory_servers.hybrid.embedding import embed_missing, open_embedder
@@ -27,7 +27,7 @@ async def index_for_a_while(resources: Resources) -> None:
             return
         is_complete = await _index_calls(resources) and await _embed(resources)
     if not is_complete:
-        await send_hint(INDEX)
+        await send_message(INDEX)
 
 
 async def index_new_calls(resources: Resources) -> str | None:

@@ -64,14 +64,14 @@ async def sync_memory(
     """
     progress: dict[str, dict[str, Any]] = {}
 
-    async def hear(told: SyncProgress) -> None:
-        problem = asdict(told.problem) if told.problem else None
-        progress[told.server] = {"phase": told.phase, "count": told.count, "problem": problem}
+    async def on_progress(step: SyncProgress) -> None:
+        problem = asdict(step.problem) if step.problem else None
+        progress[step.server] = {"phase": step.phase, "count": step.count, "problem": problem}
         done = sum(each["count"] for each in progress.values())
         await report(phase="memories", done=done, total=None, servers=dict(progress))
 
     unread = await index_new_calls(resources)
-    found = await resources.memory.sync_all(hear)
+    found = await resources.memory.sync_all(on_progress)
     changed = changed or ChangeTally("memory")
     for server in found.servers:
         if server.answer.problem is None:

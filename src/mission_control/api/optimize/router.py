@@ -7,10 +7,10 @@ from fastapi import APIRouter, Response
 from mission_control.api.deps import (
     AgentId,
     CursorQuery,
-    Held,
     IdempotencyKey,
     Limit,
     ReadOnlyUow,
+    SharedResources,
     Uow,
 )
 from mission_control.api.jobs.errors import IdempotencyKeyReusedError
@@ -47,7 +47,7 @@ router = APIRouter(prefix="/api/optimize", tags=["optimize"])
 )  # fmt: skip
 async def optimize(
     uow: Uow,
-    held: Held,
+    resources: SharedResources,
     agent_id: AgentId,
     request: OptimizationCreate,
     response: Response,
@@ -55,7 +55,7 @@ async def optimize(
 ) -> Job:
     """Searches on the train and validation splits, then compares once on the test split."""
     job = await commands.request_optimization(
-        uow, held.settings, agent_id, request, idempotency_key=idempotency_key
+        uow, resources.settings, agent_id, request, idempotency_key=idempotency_key
     )
     response.headers["Location"] = f"/api/jobs/{job.id}"
     return job

@@ -10,7 +10,7 @@ from mission_control.api.evaluate.schemas import DEFAULT_CONCURRENCY, Concurrenc
 from mission_control.api.jobs.schemas import ErrorRead
 from mission_control.core.money import Money
 from mission_control.core.request_values import RequestBody
-from mission_control.core.words import RunStatus, Verdict
+from mission_control.core.words import JobStatus, Verdict
 from mission_control_protocol import Level, OptimizerName
 
 
@@ -60,7 +60,7 @@ class OptimizationRead(BaseModel):
     model: str
     reflection_model: str
     repetitions: int = Field(description="Of the comparison, for each version.")
-    status: RunStatus
+    status: JobStatus
     phase: str
     stop_reason: str | None
     baseline_validation_score: float | None

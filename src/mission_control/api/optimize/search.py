@@ -17,7 +17,7 @@ from mission_control.core.batches import in_batches
 from mission_control.core.clock import utc_now
 from mission_control.core.money import as_money
 from mission_control.core.playbook import Demonstration, scenarios_in
-from mission_control.core.words import RunStatus
+from mission_control.core.words import JobStatus
 from mission_control.data.agents import AgentVersion
 from mission_control.data.optimizations import Optimization
 from mission_control.data.unit_of_work import UnitOfWork
@@ -70,8 +70,8 @@ async def search(job: JobRun, optimization: Optimization, base: AgentVersion) ->
 async def _start(job: JobRun, optimization_id: UUID) -> None:
     async with job.step() as uow:
         optimization = await uow.optimizations.get(optimization_id)
-        if optimization.status is RunStatus.QUEUED:
-            optimization.status, optimization.started_at = RunStatus.RUNNING, utc_now()
+        if optimization.status is JobStatus.QUEUED:
+            optimization.status, optimization.started_at = JobStatus.RUNNING, utc_now()
             optimization.phase = "preparing"
             uow.publish(events.optimization_started(optimization))
             for text in optimization.warnings:

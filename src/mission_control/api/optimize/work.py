@@ -15,7 +15,7 @@ from mission_control.api.optimize.verdict import compare_with_base
 from mission_control.core.clock import utc_now
 from mission_control.core.words import (
     AgentStatus,
-    RunStatus,
+    JobStatus,
 )
 from mission_control.data.evaluations import Evaluation
 from mission_control.data.optimizations import Optimization
@@ -40,7 +40,7 @@ class OptimizationWork:
 
     async def completed(self, uow: UnitOfWork) -> None:
         optimization = await self._optimization(uow)
-        await _end(uow, optimization, RunStatus.COMPLETED, None)
+        await _end(uow, optimization, JobStatus.COMPLETED, None)
         uow.publish(
             events.optimization_completed(
                 optimization, candidate_version=await candidate_number(uow, optimization)
@@ -50,13 +50,13 @@ class OptimizationWork:
     async def failed(self, uow: UnitOfWork, error: dict[str, Any]) -> None:
         optimization = await self._optimization(uow)
         await keep_best_trial(uow, optimization)
-        await _end(uow, optimization, RunStatus.FAILED, error)
+        await _end(uow, optimization, JobStatus.FAILED, error)
         uow.publish(events.optimization_failed(optimization, error))
 
     async def cancelled(self, uow: UnitOfWork) -> None:
         optimization = await self._optimization(uow)
         await keep_best_trial(uow, optimization)
-        await _end(uow, optimization, RunStatus.CANCELLED, None)
+        await _end(uow, optimization, JobStatus.CANCELLED, None)
         uow.publish(
             events.optimization_cancelled(
                 optimization, candidate_version=await candidate_number(uow, optimization)
@@ -70,7 +70,7 @@ class OptimizationWork:
 
 
 async def _end(
-    uow: UnitOfWork, optimization: Optimization, status: RunStatus, error: dict[str, Any] | None
+    uow: UnitOfWork, optimization: Optimization, status: JobStatus, error: dict[str, Any] | None
 ) -> None:
     """End it: the agent goes back to where it stood, the candidate waits for a deploy."""
     optimization.status, optimization.error = status, error

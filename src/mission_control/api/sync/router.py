@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Response
 
-from mission_control.api.deps import Held, IdempotencyKey, ReadOnlyUow, Uow
+from mission_control.api.deps import IdempotencyKey, ReadOnlyUow, SharedResources, Uow
 from mission_control.api.jobs.errors import IdempotencyKeyReusedError
 from mission_control.api.jobs.schemas import JobRead
 from mission_control.api.problems import refusals
@@ -34,8 +34,8 @@ async def sync_all(uow: Uow, response: Response, idempotency_key: IdempotencyKey
 
 
 @router.get("/api/system/sync", tags=["sync"], summary="What is mirrored of each system outside")
-async def read_sync(uow: ReadOnlyUow, held: Held) -> SyncRead:
-    return await queries.read_sync(uow, held.settings)
+async def read_sync(uow: ReadOnlyUow, resources: SharedResources) -> SyncRead:
+    return await queries.read_sync(uow, resources.settings)
 
 
 @router.post(

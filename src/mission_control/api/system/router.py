@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Response
 
-from mission_control.api.deps import Held
+from mission_control.api.deps import SharedResources
 from mission_control.api.system import queries
 from mission_control.api.system.schemas import Health, Readiness, SystemStatus
 
@@ -21,14 +21,14 @@ async def health() -> Health:
         503: {"model": Readiness, "description": "A part that every request needs is down."}
     },
 )
-async def readiness(held: Held, response: Response) -> Readiness:
-    found = await queries.readiness(held)
+async def readiness(resources: SharedResources, response: Response) -> Readiness:
+    found = await queries.readiness(resources)
     if found.status != "ready":
         response.status_code = 503
     return found
 
 
 @router.get("/api/system/status", summary="The state of every part")
-async def system_status(held: Held) -> SystemStatus:
+async def system_status(resources: SharedResources) -> SystemStatus:
     """Each part is asked afresh, within three seconds; a stand-in is marked as one."""
-    return await queries.status(held)
+    return await queries.status(resources)

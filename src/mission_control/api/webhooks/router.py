@@ -79,9 +79,9 @@ async def take_vapi_webhook(request: Request) -> WebhookTaken:
 )
 async def take_close_webhook(request: Request) -> None:
     """An `{"event": {…}}` of Close, signed with the subscription's key within the last 73 hours."""
-    held = get_resources(request)
-    delivery = await _delivery(request, held.settings.mc_public_host)
-    await commands.take_close_webhook(held, delivery)
+    resources = get_resources(request)
+    delivery = await _delivery(request, resources.settings.mc_public_host)
+    await commands.take_close_webhook(resources, delivery)
 
 
 def _batch(request: Request) -> MessageBatch:

@@ -30,8 +30,9 @@ def measured(numbers: Numbers) -> str:
     )
 
 
-def anchors_broke(anchors: Sequence[str]) -> str:
-    return f"the candidate fails {anchors_named(anchors)}, which always passed and may never break"
+def anchors_broke(anchors: Sequence[str], numbers: Numbers | None) -> str:
+    broke = f"the candidate fails {anchors_named(anchors)}, which always passed and may never break"
+    return f"{broke}; {measured(numbers)}" if numbers else broke
 
 
 def anchors_named(anchors: Sequence[str]) -> str:
@@ -40,6 +41,39 @@ def anchors_named(anchors: Sequence[str]) -> str:
         if len(anchors) == 1
         else f"each anchor of {', '.join(anchors)}"
     )
+
+
+NOTHING_MEASURED = "no scenario could be measured with both versions"
+
+
+def useful_one_ruled_out(numbers: Numbers) -> str:
+    return f"{measured(numbers)}; a difference of {USEFUL} or more is ruled out"
+
+
+def undone_by_the_unmeasured(numbers: Numbers) -> str:
+    return (
+        f"{measured(numbers)}, but the repetitions that could not be measured might undo it; "
+        "measure them again"
+    )
+
+
+def leaves_in_doubt(numbers: Numbers, anchors: Sequence[str]) -> str:
+    return (
+        f"{measured(numbers)}, but {anchors_named(anchors)} is in doubt: not measured, or "
+        "failing now after passing at times; measure again with more repetitions"
+    )
+
+
+def too_few(numbers: Numbers, fewest: int) -> str:
+    return f"{measured(numbers)}, and fewer than {fewest} scenarios cannot show any difference"
+
+
+def not_at_the_level(numbers: Numbers, level: float) -> str:
+    return f"{measured(numbers)}, which does not reach {level_needed(level)}"
+
+
+def undecided(numbers: Numbers) -> str:
+    return f"{measured(numbers)}, which leaves both no difference and one of {USEFUL} possible"
 
 
 def left_out_as_leaked(leaked: Sequence[str]) -> str:

@@ -164,52 +164,31 @@ def _rule(
     anchors_in_doubt: tuple[str, ...],
 ) -> _Ruling:
     if anchors_broken:
-        broke = words.anchors_broke(anchors_broken)
-        return _Ruling("worse", f"{broke}; {words.measured(numbers)}" if numbers else broke)
+        return _Ruling("worse", words.anchors_broke(anchors_broken, numbers))
     if numbers is None:
-        return _Ruling("not_enough_data", "no scenario could be measured with both versions")
-    if numbers.scenarios < fewest_scenarios(level):
-        return _too_few(numbers, level)
+        return _Ruling("not_enough_data", words.NOTHING_MEASURED)
+    if numbers.scenarios < (fewest := fewest_scenarios(level)):
+        too_few = words.too_few(numbers, fewest)
+        return _Ruling("not_enough_data", too_few, more_scenarios_help=True)
     if numbers.significant_at(level):
         return _rule_on_significant(counted, numbers, level, anchors_in_doubt)
     if numbers.rule_out_a_useful_difference:
-        reason = f"{words.measured(numbers)}; a difference of {words.USEFUL} or more is ruled out"
-        return _Ruling("no_difference_shown", reason, more_scenarios_help=True)
-    return _Ruling("not_enough_data", _undecided(numbers, level), more_scenarios_help=True)
+        ruled_out = words.useful_one_ruled_out(numbers)
+        return _Ruling("no_difference_shown", ruled_out, more_scenarios_help=True)
+    would_do_once = numbers.significant_at(LEVEL)
+    reason = words.not_at_the_level(numbers, level) if would_do_once else words.undecided(numbers)
+    return _Ruling("not_enough_data", reason, more_scenarios_help=True)
 
 
 def _rule_on_significant(
     counted: list[Pair], numbers: Numbers, level: float, anchors_in_doubt: tuple[str, ...]
 ) -> _Ruling:
-    gain, told = numbers.difference > 0, words.measured(numbers)
+    gain = numbers.difference > 0
     if not survives_the_unmeasured(counted, gain=gain, level=level):
-        return _Ruling(
-            "not_enough_data",
-            f"{told}, but the repetitions that could not be measured might undo it; "
-            "measure them again",
-        )
+        return _Ruling("not_enough_data", words.undone_by_the_unmeasured(numbers))
     if gain and anchors_in_doubt:
-        return _Ruling(
-            "not_enough_data",
-            f"{told}, but {words.anchors_named(anchors_in_doubt)} is in doubt: not measured, or "
-            "failing now after passing at times; measure again with more repetitions",
-        )
-    return _Ruling("better" if gain else "worse", told)
-
-
-def _too_few(numbers: Numbers, level: float) -> _Ruling:
-    reason = (
-        f"{words.measured(numbers)}, and fewer than {fewest_scenarios(level)} scenarios cannot "
-        "show any difference"
-    )
-    return _Ruling("not_enough_data", reason, more_scenarios_help=True)
-
-
-def _undecided(numbers: Numbers, level: float) -> str:
-    told = words.measured(numbers)
-    if numbers.significant_at(LEVEL):
-        return f"{told}, which does not reach {words.level_needed(level)}"
-    return f"{told}, which leaves both no difference and one of {words.USEFUL} possible"
+        return _Ruling("not_enough_data", words.leaves_in_doubt(numbers, anchors_in_doubt))
+    return _Ruling("better" if gain else "worse", words.measured(numbers))
 
 
 @dataclass(frozen=True, slots=True)

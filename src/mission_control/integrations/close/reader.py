@@ -18,7 +18,7 @@ from mission_control.integrations.close.objects import (
     objects,
     storable,
 )
-from mission_control.integrations.close.search import SearchWalk
+from mission_control.integrations.close.search import SearchPages
 from mission_control.integrations.errors import (
     IntegrationContractError,
     IntegrationNotFoundError,
@@ -109,16 +109,16 @@ class CloseReader(HttpIntegration):
             TooManyLeadsInADayError: A day has more than a search can tell.
         """
         given = queries.words(query) if isinstance(query, str) else query
-        walk = SearchWalk(queries.all_of(queries.leads(), given), fields)
-        while not walk.is_over:
+        pages = SearchPages(queries.all_of(queries.leads(), given), fields)
+        while not pages.is_over:
             try:
-                answer = self._envelope(await self._ask(f"{API}/data/search/", walk.body()))
+                answer = self._envelope(await self._ask(f"{API}/data/search/", pages.body()))
             except IntegrationRejectedError:
-                if walk.cursor is None or not walk.start_again():
+                if pages.cursor is None or not pages.start_again():
                     raise
                 continue
             cursor = answer.get("cursor")
-            new = walk.take(
+            new = pages.take(
                 objects(answer.get("data")), cursor if isinstance(cursor, str) else None
             )
             if new:

@@ -13,7 +13,7 @@ LONGEST_SEQUENCE = 10_000
 
 
 @dataclass(slots=True)
-class SearchWalk:
+class SearchPages:
     """Where a search is. It starts again from the last day seen, and tells what it has told once."""
 
     query: JsonObject

@@ -19,7 +19,7 @@ def memories_in(read: Read) -> list[Memory]:
 
 def chosen(read: Read, tier: str, at: datetime | None) -> list[Memory]:
     knows_tier = "tier" in read.sends
-    kept = [m for m in memories_in(read) if is_of_tier(m, tier, server_was_told=knows_tier)]
+    kept = [m for m in memories_in(read) if is_of_tier(m, tier, asked_for_tier=knows_tier)]
     if tier != "all" and not knows_tier and read.operation is not None:
         read.notes.append(CHOSEN_HERE)
     if at is not None and "as_of" not in read.sends and read.operation is not None:

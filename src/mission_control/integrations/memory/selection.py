@@ -45,13 +45,13 @@ def in_utc(at: datetime | None) -> datetime | None:
         return _BEGINNING_OF_TIME if at.year == 1 else _END_OF_TIME
 
 
-def is_of_tier(memory: Memory, tier: str, *, server_was_told: bool) -> bool:
+def is_of_tier(memory: Memory, tier: str, *, asked_for_tier: bool) -> bool:
     """What says of itself that it is something else never is; what says nothing is believed."""
     if tier == "all":
         return True
     of_itself = str(memory.tier) if tier.isdecimal() and memory.tier else None
     of_itself = of_itself if tier.isdecimal() else memory.kind
-    return server_was_told if of_itself is None else of_itself == tier
+    return asked_for_tier if of_itself is None else of_itself == tier
 
 
 def was_true(memory: Memory, at: datetime) -> bool:

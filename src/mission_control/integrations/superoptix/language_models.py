@@ -1,7 +1,8 @@
 """Which language model plays which part, by playbook, settings and request."""
 
 from mission_control.core.playbook_parts import LanguageModel
-from mission_control.core.settings import SANDBOX_MODEL, Settings
+from mission_control.core.setting_values import SANDBOX_MODEL
+from mission_control.core.settings import Settings
 from mission_control_protocol import Model, Price
 
 REFLECTION_TEMPERATURE = 1.0

@@ -78,7 +78,7 @@ class VapiCall:
     started_at: datetime | None = None
     ended_at: datetime | None = None
     duration_seconds: float | None = None  # at most `LONGEST_CALL_SECONDS`
-    told_duration_seconds: float | None = None  # as Vapi says it, however absurd
+    reported_duration_seconds: float | None = None  # as Vapi says it, however absurd
     ended_reason: str | None = None
     ending: CallEnding | None = None  # None: not ended
     cost_usd: Decimal | None = None
@@ -121,7 +121,7 @@ class VapiCall:
             started_at=started_at,
             ended_at=ended_at,
             duration_seconds=None if lasted is None else min(lasted, LONGEST_CALL_SECONDS),
-            told_duration_seconds=lasted,
+            reported_duration_seconds=lasted,
             ended_reason=reason,
             ending=_ending(text_in(raw, "status", 32), ended_at, reason),
             cost_usd=_cost(raw, breakdown),

@@ -20,7 +20,7 @@ class FetchPage(Protocol):
         ...
 
 
-async def walk(
+async def paginate(
     fetch: FetchPage, *, page_size: int, bounds: Bounds
 ) -> AsyncGenerator[list[JsonObject]]:
     """Every item once, page by page, in the order in which Vapi sends them.

@@ -128,23 +128,23 @@ def playbook_of_assistant(
 def left_at_vapi(assistant: JsonObject) -> list[str]:
     """What of the assistant is not in its playbook, in sentences for whoever imports it."""
     model = cast("JsonObject", assistant["model"])
-    told: list[str] = []
+    notes: list[str] = []
     others = other_system_messages(assistant)
     if others:
-        told.append(
+        notes.append(
             f"Further system messages of the assistant: {len(others)}. They stay at Vapi and are not "
             "part of the prompt here."
         )
     kept = {key: model.get(key) for key in ("toolIds", "toolRefs")}
     ids = max(len(ids) for ids in [[], *(each for each in kept.values() if isinstance(each, list))])
     if ids:
-        told.append(f"Tools that the assistant has by reference: {ids}. They stay at Vapi.")
+        notes.append(f"Tools that the assistant has by reference: {ids}. They stay at Vapi.")
     if model.get("provider") == "custom-llm":
-        told.append(
+        notes.append(
             "The assistant's model is a server of its own (custom-llm); here the model of the "
             "settings answers instead."
         )
-    return told
+    return notes
 
 
 # ---------------------------------------------------------------- parts

@@ -17,7 +17,7 @@ from mission_control.integrations.errors import (
 )
 from mission_control.integrations.http.client import HttpIntegration
 from mission_control.integrations.vapi.assistant import AssistantSummary
-from mission_control.integrations.vapi.pages import Bounds, instant, walk
+from mission_control.integrations.vapi.pages import Bounds, instant, paginate
 
 PAGE_SIZE = 100
 THING_ID = re.compile(r"[\w-]{1,64}", re.ASCII)
@@ -96,21 +96,21 @@ class VapiReader(HttpIntegration):
         The bounds are inclusive and aware. All that is said in a call may be missing.
         """
         found: list[JsonObject] = []
-        pages = self.walk_calls(
+        pages = self.iter_calls(
             assistant_id,
             page_size=min(limit, self.calls_page_size),
             created_before=created_before,
             created_after=created_after,
             updated_after=updated_after,
         )
-        async with aclosing(pages) as walking:
-            async for page in walking:
+        async with aclosing(pages):
+            async for page in pages:
                 found += page
                 if len(found) >= limit:
                     break
         return found[:limit]
 
-    async def walk_calls(
+    async def iter_calls(
         self,
         assistant_id: str | None = None,
         *,
@@ -121,7 +121,7 @@ class VapiReader(HttpIntegration):
     ) -> AsyncGenerator[list[JsonObject]]:
         """Every call once, verbatim, one request's worth at a time, newest first.
 
-        One that is made while this walks may be missing; walk again from where this began.
+        One that is made meanwhile may be missing; read again from where this began.
         """
         filters = {} if assistant_id is None else {"assistantId": assistant_id}
         given = {
@@ -130,13 +130,13 @@ class VapiReader(HttpIntegration):
             "updatedAtGe": updated_after,
         }
         bounds = {name: instant(at) for name, at in given.items() if at is not None}
-        pages = walk(
+        pages = paginate(
             lambda limit, bounds: self._list("/call", limit, {**filters, **bounds}),
             page_size=page_size or self.calls_page_size,
             bounds=bounds,
         )
-        async with aclosing(pages) as walking:
-            async for page in walking:
+        async with aclosing(pages):
+            async for page in pages:
                 yield page
 
     async def get_call(self, call_id: str) -> JsonObject:
@@ -156,11 +156,11 @@ class VapiReader(HttpIntegration):
     # ---------------------------------------------------------------- parts
 
     async def _all(self, path: str) -> list[JsonObject]:
-        pages = walk(
+        pages = paginate(
             lambda limit, bounds: self._list(path, limit, bounds), page_size=PAGE_SIZE, bounds={}
         )
-        async with aclosing(pages) as walking:
-            return [item async for page in walking for item in page]
+        async with aclosing(pages):
+            return [item async for page in pages for item in page]
 
     async def _list(self, path: str, limit: int, filters: Bounds) -> list[JsonObject]:
         answer = await self._read(path, params={"limit": limit, **filters})

@@ -65,8 +65,8 @@ def storable(raw: JsonObject) -> JsonObject:
     """
     kept = {key: value for key, value in raw.items() if key not in CONFIGURATION}
     overrides = object_in(raw, "assistantOverrides")
-    if told := {key: overrides[key] for key in KEPT_OVERRIDES if key in overrides}:
-        kept["assistantOverrides"] = told
+    if kept_overrides := {key: overrides[key] for key in KEPT_OVERRIDES if key in overrides}:
+        kept["assistantOverrides"] = kept_overrides
     stored = cast("JsonObject", _clean(kept, 0))
     artifact = dict(object_in(stored, "artifact"))
     # Older calls say beside the artifact what newer ones say in it; the transcript has its own place.

@@ -6,7 +6,7 @@ from mcp.server import MCPServer
 from mcp_types import ToolAnnotations
 from pydantic import Field
 
-from mission_control.core.settings import SearchWeights
+from mission_control.core.setting_values import SearchWeights
 from mission_control.memory_servers.hybrid.embedding import Embedder
 from mission_control.memory_servers.hybrid.items import (
     ConversationItem,

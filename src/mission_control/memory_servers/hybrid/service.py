@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 
-from mission_control.core.settings import SearchWeights
+from mission_control.core.setting_values import SearchWeights
 from mission_control.data.conversations import Conversation, Turn
 from mission_control.data.turn_search import ConversationFilter
 from mission_control.data.unit_of_work import UnitOfWork

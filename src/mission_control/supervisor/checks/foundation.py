@@ -88,11 +88,11 @@ async def check_processes(situation: Situation) -> Finding:
         )
     crashed = [f"{part.name} ({part.restarts})" for part in running.parts if part.restarts]
     if crashed:
-        told = f"Everything runs, but had to be started again: {', '.join(crashed)}."
+        sentence = f"Everything runs, but had to be started again: {', '.join(crashed)}."
         return Finding(
             "processes",
             "warning",
-            told,
+            sentence,
             f"Read the logs in {situation.settings.data_dir / 'logs'}.",
         )
     return Finding("processes", "ok", f"All {len(running.parts)} parts run.")

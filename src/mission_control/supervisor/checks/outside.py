@@ -22,11 +22,11 @@ async def check_engine(situation: Situation) -> Finding:
     finally:
         await client.aclose()
     versions = found.versions
-    told = f"SuperOptiX {versions.get('superoptix')}, DSPy {versions.get('dspy')}."
+    sentence = f"SuperOptiX {versions.get('superoptix')}, DSPy {versions.get('dspy')}."
     if found.problems:
         to_do = _engine_to_do(situation.settings)
-        return Finding("engine", "problem", f"{told} {' '.join(found.problems)}", to_do)
-    return Finding("engine", "ok", told)
+        return Finding("engine", "problem", f"{sentence} {' '.join(found.problems)}", to_do)
+    return Finding("engine", "ok", sentence)
 
 
 def _engine_to_do(settings: Settings) -> str:
@@ -36,8 +36,8 @@ def _engine_to_do(settings: Settings) -> str:
 async def check_model(situation: Situation) -> Finding:
     settings = situation.settings
     if settings.model_is_stand_in and situation.running is None:
-        told = "A stand-in comes with `mission-control up`."
-        return Finding("model", "ok", told, "Set OPENAI_API_KEY for a real one.", stand_in=True)
+        sentence = "A stand-in comes with `mission-control up`."
+        return Finding("model", "ok", sentence, "Set OPENAI_API_KEY for a real one.", stand_in=True)
     probe = open_model_probe(settings.model_base_url, settings.openai_api_key)
     host = urlsplit(settings.model_base_url).hostname
     try:
@@ -47,8 +47,8 @@ async def check_model(situation: Situation) -> Finding:
         return Finding("model", "problem", exc.message, to_do, settings.model_is_stand_in)
     finally:
         await probe.aclose()
-    told = f"{host} takes our key: {found}."
-    return Finding("model", "ok", told, stand_in=settings.model_is_stand_in)
+    sentence = f"{host} takes our key: {found}."
+    return Finding("model", "ok", sentence, stand_in=settings.model_is_stand_in)
 
 
 async def check_vapi(situation: Situation) -> Finding:
@@ -87,13 +87,15 @@ async def _vendor(
     """Whether somebody else's system answers and takes our key."""
     prefix = name.upper()
     if stand_in and base_url is None and situation.running is None:
-        told = "A stand-in comes with `mission-control up`."
-        return Finding(name, "ok", told, f"Set {prefix}_API_KEY for the real one.", stand_in=True)
+        sentence = "A stand-in comes with `mission-control up`."
+        return Finding(
+            name, "ok", sentence, f"Set {prefix}_API_KEY for the real one.", stand_in=True
+        )
     try:
         async with open_client() as client:
             await client.check()
     except MissionControlError as exc:
         to_do = f"Check {prefix}_API_KEY and {prefix}_BASE_URL."
         return Finding(name, "problem", exc.message, to_do, stand_in)
-    told = f"{urlsplit(url).hostname} answers and takes our key."
-    return Finding(name, "ok", told, stand_in=stand_in)
+    sentence = f"{urlsplit(url).hostname} answers and takes our key."
+    return Finding(name, "ok", sentence, stand_in=stand_in)

@@ -10,7 +10,7 @@ from mission_control.api.evaluate.schemas import (
     EvaluationDetail,
     EvaluationRead,
 )
-from mission_control.core.words import EvaluationPurpose, JobKind, RunStatus
+from mission_control.core.words import EvaluationPurpose, JobKind, JobStatus
 from mission_control.ui.clients import api_client
 from mission_control.ui.components import badges, figures, frame
 from mission_control.ui.components.jobs import open_jobs
@@ -116,7 +116,7 @@ def title(found: EvaluationRead) -> str:
 def show(agent: AgentDetail, found: EvaluationDetail) -> None:
     if found.error is not None:
         st.error(badges.plain(found.error.detail))
-    elif found.status is RunStatus.CANCELLED:
+    elif found.status is JobStatus.CANCELLED:
         st.warning("Cancelled. What was measured before is shown, but it is no result.")
     measured = found.passed + found.failed
     cells = st.columns(6)
@@ -132,7 +132,7 @@ def show(agent: AgentDetail, found: EvaluationDetail) -> None:
 def show_baseline(agent_id: str, found: EvaluationRead) -> None:
     """The newest baseline beside it, as it is: two single evaluations prove no difference."""
     page = api_client().evaluation_history(
-        agent_id, purpose=EvaluationPurpose.BASELINE, status=RunStatus.COMPLETED, limit=1
+        agent_id, purpose=EvaluationPurpose.BASELINE, status=JobStatus.COMPLETED, limit=1
     )
     if page.items and page.items[0].id != found.id:
         baseline = page.items[0]

@@ -11,7 +11,7 @@ from mission_control.api.optimize.schemas import (
     OptimizationDetail,
     OptimizationRead,
 )
-from mission_control.core.words import JobKind, RunStatus, Verdict
+from mission_control.core.words import JobKind, JobStatus, Verdict
 from mission_control.ui.clients import api_client
 from mission_control.ui.components import badges, figures, frame
 from mission_control.ui.components.deploying import (
@@ -147,7 +147,7 @@ def title(found: OptimizationRead) -> str:
 def show(agent: AgentRead, found: OptimizationDetail, deploying: JobRead | None) -> None:
     if found.error is not None:
         st.error(badges.plain(found.error.detail))
-    elif found.status is RunStatus.CANCELLED:
+    elif found.status is JobStatus.CANCELLED:
         st.warning("Cancelled before the comparison; a candidate that was found is kept, unproven.")
     for warning in found.warnings:
         st.warning(badges.plain(warning))

@@ -3,7 +3,7 @@
 import re
 from typing import Literal
 
-from mission_control.core.settings import SANDBOX_MODEL
+from mission_control.core.setting_values import SANDBOX_MODEL
 from mission_control.core.words import (
     AgentStatus,
     AgentType,
@@ -15,7 +15,6 @@ from mission_control.core.words import (
     EvaluationPurpose,
     JobStatus,
     LeadMatch,
-    RunStatus,
     ScenarioStatus,
     SyncStatus,
     Verdict,
@@ -111,7 +110,7 @@ def agent(status: AgentStatus) -> str:
     return _badge(status.value, AGENTS[status])
 
 
-def run(status: RunStatus | JobStatus) -> str:
+def run(status: JobStatus) -> str:
     return _badge(status.value, RUNS[status.value])
 
 

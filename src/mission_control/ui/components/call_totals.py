@@ -52,13 +52,13 @@ def _numbers(found: CallFigures) -> None:
     judged = found.success.yes + found.success.no
     rate = figures.share(found.success.yes / judged) if judged else figures.NOT_MEASURED
     unpriced = f"{counted(found.unpriced, 'call')} unpriced"
-    told = [
+    cells = [
         ("Calls", f"{found.calls:,}", _open(found)),
         ("Success", rate, f"of {judged:,}; {found.success.unknown:,} not judged"),
         ("Cost", _cost(found), unpriced if found.unpriced else "every call is priced"),
         ("Minutes", f"{found.duration_seconds / MINUTE:,.0f}", f"{_average(found)} on average"),
     ]
-    for cell, (name, value, more) in zip(st.columns(4), told, strict=True):
+    for cell, (name, value, more) in zip(st.columns(4), cells, strict=True):
         cell.metric(name, value, more, delta_color="off", delta_arrow="off", help=HELP.get(name))
 
 

@@ -39,14 +39,14 @@ def lead_calls(lead: LeadDetail) -> None:
 def as_one(calls: Sequence[LeadCall]) -> list[list[LeadCall]]:
     """Calls in their order; the two records of one call together, Vapi's first."""
     by_id = {each.id: each for each in calls}
-    told: set[object] = set()
+    shown: set[object] = set()
     groups: list[list[LeadCall]] = []
     for call in calls:
-        if call.id in told:
+        if call.id in shown:
             continue
         twin = by_id.get(call.same_call_as) if call.same_call_as else None
-        group = [call] if twin is None or twin.id in told else [call, twin]
-        told.update(each.id for each in group)
+        group = [call] if twin is None or twin.id in shown else [call, twin]
+        shown.update(each.id for each in group)
         groups.append(sorted(group, key=lambda each: each.source is not CallSource.VAPI))
     return groups
 

@@ -36,7 +36,7 @@ def sync_line(system: SyncSystem, *, key: str) -> SystemSync:
     found = api_client().syncs.read()
     one = next(each for each in found.systems if each.system is system)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(_told(one))
+        st.markdown(_status_line(one))
         if found.job_id is None:
             _start_button(key=key, label="Sync now")
     if one.error is not None:
@@ -140,12 +140,12 @@ def _why(part: Mapping[str, Any]) -> str:
 
 def _ending(job: JobRead) -> None:
     if job.status is JobStatus.COMPLETED:
-        told = [
+        changes = [
             f"{NAMES.get(name, name)}: {_changed(part)}"
             for name, part in parts(job).items()
             if part["status"] == SyncStatus.COMPLETED
         ]
-        st.success(f"Everything is read. {'; '.join(told)}.", icon=":material/done:")
+        st.success(f"Everything is read. {'; '.join(changes)}.", icon=":material/done:")
     elif job.status is JobStatus.CANCELLED:
         st.warning(
             "The sync was cancelled. What was read is kept; the next one goes on from there."
@@ -172,7 +172,7 @@ def _changed(part: Mapping[str, Any]) -> str:
     return f"{badges.plain(all_counted(changed))} new or changed" if changed else "nothing new"
 
 
-def _told(found: SystemSync) -> str:
+def _status_line(found: SystemSync) -> str:
     sandbox = f"{badges.SANDBOX} " if found.stand_in else ""
     if found.complete_until is None:
         state = "never read to the end yet"

@@ -9,7 +9,7 @@ from mission_control.api.mirrors.close.event_log import (
 )
 from mission_control.api.mirrors.close.run import SyncRun
 from mission_control.api.mirrors.report import unreported
-from mission_control.api.queue import send_hint
+from mission_control.api.queue import send_message
 from mission_control.api.resources import Resources
 from mission_control.core.words import RefetchKind
 from mission_control.data.close_refetches import Refetch
@@ -36,7 +36,7 @@ async def take_close_event(resources: Resources, event: JsonObject) -> None:
         if not wanted:
             return
         if not await uow.close_refetches.pending(limit=1):  # else a worker is on its way already
-            uow.after_commit(lambda: send_hint(REFETCH))
+            uow.after_commit(lambda: send_message(REFETCH))
         await uow.close_refetches.add(wanted)
 
 
@@ -59,8 +59,8 @@ async def refetch_named(resources: Resources) -> None:
     )
     async with sync.step() as uow:
         await uow.close_refetches.remove(pending)
-    # After the commit: a webhook that saw these still pending has left its hint to us.
+    # After the commit: a webhook that saw these still pending has left that to us.
     async with resources.unit_of_work(readonly=True) as uow:
         left = await uow.close_refetches.pending(limit=1)
     if left:
-        await send_hint(REFETCH)
+        await send_message(REFETCH)

@@ -72,9 +72,9 @@ class _CallSync:
         """From the newest call back to the first, or on from where an earlier sync stopped."""
         began = utc_now()
         since = _instant(position.get("changed_until"))
-        pages = self._resources.vapi.walk_calls(created_before=_instant(position.get("before")))
-        async with aclosing(pages) as walking:
-            async for page in walking:
+        pages = self._resources.vapi.iter_calls(created_before=_instant(position.get("before")))
+        async with aclosing(pages):
+            async for page in pages:
                 calls = [VapiCall.of(raw) for raw in page]
                 # What changes from here on is found by the next sync: changes have Vapi's own times.
                 since = since or _newest_change(calls)
@@ -90,10 +90,10 @@ class _CallSync:
     async def _read_changes(self, since: datetime) -> datetime:
         """Everything that changed since. Returns the moment up to which that is complete."""
         until: datetime | None = None
-        pages = self._resources.vapi.walk_calls(updated_after=since - OVERLAP)
-        async with aclosing(pages) as walking:
-            async for page in walking:
-                # By the first page alone: while it walks, calls may change that it has passed.
+        pages = self._resources.vapi.iter_calls(updated_after=since - OVERLAP)
+        async with aclosing(pages):
+            async for page in pages:
+                # By the first page alone: calls may change that were read before.
                 until = until or _newest_change([VapiCall.of(raw) for raw in page])
                 await self._store(page, announced=True)
                 await self._report(phase="calls", done=len(self._read), total=None)
