@@ -62,8 +62,21 @@ PLANTED: dict[str, list[tuple[str, str]]] = {
     "no-cycles": [
         (f"{PRODUCT}/core/money.py", "mission_control.core.storable"),
         (f"{PRODUCT}/core/storable.py", "mission_control.core.money"),
+        (f"{PRODUCT}/client/aaa.py", "mission_control.client.bbb"),
+        (f"{PRODUCT}/client/bbb.py", "mission_control.client.aaa"),
     ],
-    "sql-in-data": [(f"{PRODUCT}/api/jobs/errors.py", "sqlalchemy")],
+    "sql-in-data": [
+        (f"{PRODUCT}/api/jobs/errors.py", "sqlalchemy"),
+        (f"{PRODUCT}/api/jobs/work.py", "alembic"),
+        (f"{PRODUCT}/core/clock.py", "sqlite3"),
+    ],
+    "drivers-by-name": [(f"{PRODUCT}/api/jobs/work.py", "psycopg")],
+    "http-at-the-doors": [
+        (f"{PRODUCT}/api/evaluate/work.py", "fastapi"),
+        (f"{PRODUCT}/integrations/vapi/chat.py", "starlette"),
+    ],
+    "queue-at-the-doors": [(f"{PRODUCT}/api/calls/queries.py", "celery")],
+    "pages-in-the-console": [(f"{PRODUCT}/cli/options.py", "streamlit")],
     "clients-are-pure": [(f"{PRODUCT}/integrations/vapi/chat.py", "mission_control.data.pages")],
     "clients-on-shared-ground": [
         (f"{PRODUCT}/integrations/errors.py", "mission_control.integrations.http.client"),
@@ -104,6 +117,8 @@ SAID_OTHERWISE = {
     f"{PRODUCT}/integrations/newcomer/__init__.py": "- mission_control.integrations.newcomer\n",
     f"{PRODUCT}/core/money.py": "No cycles are allowed in mission_control.core",
     f"{PRODUCT}/core/storable.py": "No cycles are allowed in mission_control.core",
+    f"{PRODUCT}/client/aaa.py": "No cycles are allowed in mission_control.client",
+    f"{PRODUCT}/client/bbb.py": "No cycles are allowed in mission_control.client",
 }
 
 
