@@ -3,68 +3,17 @@
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
 
-_APOSTROPHES = "‘’‚‛´ʹʻʼʽˈ′‵‹›＇׳`"
-_QUOTATION_MARKS = "“”„‟«»″‶〝〞＂ʺ״"
-_HYPHENS = "‐‑‒–—―−﹘﹣－⁃"
-_TRADE_MARKS = "™℠®"
-# A raised figure is no digit of the number before it: 10² is not 102.
-_RAISED = {char: f"^{unicodedata.digit(char)}" for char in "⁰¹²³⁴⁵⁶⁷⁸⁹₀₁₂₃₄₅₆₇₈₉"}
-_MARKS = str.maketrans(
-    dict.fromkeys(_APOSTROPHES, "'")
-    | dict.fromkeys(_QUOTATION_MARKS, '"')
-    | dict.fromkeys(_HYPHENS, "-")
-    | dict.fromkeys(_TRADE_MARKS, "")
-    | {"⁄": "/", "∕": "/"}
-    | _RAISED
-)
-# Not seen and not heard: soft hyphens, joiners, direction marks, variation selectors.
-_INVISIBLE = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]"
-)
-_FRACTION = re.compile("(?<=\\d)(?=[¼-¾⅐-⅞↉])")
-_THIN_THOUSANDS = re.compile("(?<=\\d)[\u00a0\u2007\u2009\u202f](?=\\d{3}(?!\\d))")
-_LETTERS_OF_THEIR_OWN = str.maketrans(
-    {"ı": "i", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "æ": "ae", "œ": "oe", "ё": "е"}
-)
-_ACCENTED = ("LATIN", "GREEK")
-# Vowel points of Hebrew and Arabic, and the stroke that only stretches a word, may be left out.
-_OPTIONAL_POINTS = re.compile(
-    "[\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0640\u064b-\u065f\u0670]"
-)
+from mission_control_protocol.amounts import as_values, telephone_number, telephone_numbers
+from mission_control_protocol.markdown import addresses, without_entities, without_marks
+from mission_control_protocol.typography import UNSPACED, one_typography, without_accents
 
-_EMPHASIS = (
-    re.compile(
-        r"(?<![\\*\d])(\*{2,3})(?=[^\s*])((?:[^\n]|\n(?!\s*\n)){1,400}?)(?<=[^\s*\\])\1(?!\*)"
-    ),
-    re.compile(
-        r"(?<![\\*A-Za-z0-9])(\*)(?=[^\s*])((?:[^*\n]|\n(?!\s*\n)){1,400}?)(?<=[^\s*\\])\1(?![*A-Za-z0-9])"
-    ),
-    re.compile(
-        r"(?<![\\\w])(_{1,3})(?=[^\s_])((?:[^\n]|\n(?!\s*\n)){1,400}?)(?<=[^\s_\\])\1(?!\w)"
-    ),
-    re.compile(r"(?<![\\~])(~~)(?=[^\s~])((?:[^\n]|\n(?!\s*\n)){1,400}?)(?<=[^\s~\\])\1(?!~)"),
-)
-_CODE = re.compile(r"(`+)(?!`)([^`\n]+)(?<!`)\1(?!`)")
-_FENCE = re.compile(r"^[ \t]*(?:`{3,}|~{3,})[^\n`]*$\n?", re.MULTILINE)
-_LINE_START = re.compile(r"^[ \t]*(?:(?:#{1,6}|>|[-*+•])[ \t]+)+(?=\S)", re.MULTILINE)
-_ESCAPED = re.compile(r"\\([*_`~#])")
-
-_THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{2,3})*,\d{3}(?![\d,]|\.\d+[.,]\d)")
-_SWISS_THOUSANDS = re.compile(r"(?<![\d.,'])\d{1,3}(?:'\d{3})+(?![\d'])")
-_NO_CENTS = re.compile(r"(?<=\d)\.00(?!\d|[.,:]\d)")
-
-# Scripts whose words have no space between them, and Korean, whose particles are part of the word.
-_UNSPACED = re.compile(
-    "["
-    "\u0e00-\u0fff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u1950-\u19ff\u1a20-\u1aaf"
-    "\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3031-\u3035\u3040-\u30ff\u3100-\u318f\u31a0-\u31bf"
-    "\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua000-\ua4cf\ua960-\ua9ff\uaa60-\uaadf\uac00-\ud7ff"
-    "\uf900-\ufaff\U00020000-\U0003ffff"
-    "]"
-)
+_UNSPACED = re.compile(f"[{UNSPACED}]")
 _KOREAN = re.compile("[\u1100-\u11ff\u3130-\u318f\ua960-\ua97f\uac00-\ud7ff]")
+# Where a line of Chinese or Japanese ends says nothing.
+_BETWEEN_CHARACTERS = re.compile(
+    "(?<=[\u2e80-\u30ff\u31f0-\u9fff\uf900-\ufaff]) (?=[\u2e80-\u30ff\u31f0-\u9fff\uf900-\ufaff])"
+)
 
 
 def plain(text: str) -> str:
@@ -72,24 +21,30 @@ def plain(text: str) -> str:
 
     Case, accents and line ends stay. It is what a `regex` check sees.
     """
-    return _without_markdown(_one_typography(text))
+    return without_marks(one_typography(without_entities(text))).replace("`", "'")
 
 
 def folded(text: str) -> str:
     """`plain`, and case, accents of Latin and Greek letters, and white space do not matter."""
     lower = unicodedata.normalize("NFKC", plain(text).casefold())
-    bare = _without_accents(lower).translate(_LETTERS_OF_THEIR_OWN)
-    return _numbers_as_values(" ".join(bare.split()))
+    bare = without_accents(lower)
+    return as_values(_BETWEEN_CHARACTERS.sub("", " ".join(bare.split())))
 
 
 def mentions(text: str, value: str, spoken: Mapping[str, Sequence[str]] | None = None) -> bool:
     """Whether `value` is said in `text`, as words and numbers of their own.
 
-    `spoken` maps a value to other forms of it: {"$49": ["forty nine dollars"]}.
+    `spoken` maps a value to other forms of it: {"$49": ["forty nine dollars"]}. The address that a
+    link leads to is said, too, apart from the words of the link.
     """
-    said = _with_one_form(folded(text), spoken or {})
     wanted = _with_one_form(folded(value), spoken or {})
-    return bool(wanted) and next(_occurrences(said, wanted), None) is not None
+    said = [_with_one_form(folded(each), spoken or {}) for each in (text, *addresses(text))]
+    if not wanted:
+        return False
+    if any(next(_occurrences(each, wanted), None) is not None for each in said):
+        return True
+    number = telephone_number(wanted)
+    return number is not None and number in telephone_numbers(said[0])
 
 
 def same(text: str, value: str, spoken: Mapping[str, Sequence[str]] | None = None) -> bool:
@@ -110,56 +65,9 @@ def has_no_spaces(text: str) -> bool:
     return len(unspaced) * 2 > len(letters)
 
 
-# ---------------------------------------------------------------- typography
-
+# ---------------------------------------------------------------- patterns
 
 _UNICODE_ESCAPE = re.compile(r"(?<!\\)((?:\\\\)*)\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8}))")
-
-
-def _one_typography(text: str) -> str:
-    text = "".join(char for char in text if unicodedata.category(char) != "Cf")
-    text = _THIN_THOUSANDS.sub("", _FRACTION.sub(" ", _INVISIBLE.sub("", text)))
-    text = unicodedata.normalize("NFKC", text.translate(_MARKS)).translate(_MARKS)
-    return "".join(_ascii_digit_or_space(char) for char in text)
-
-
-def _ascii_digit_or_space(char: str) -> str:
-    if char < "\x80":
-        return char
-    match unicodedata.category(char):
-        case "Nd":
-            return str(unicodedata.digit(char))
-        case "Zs":
-            return " "
-        case _:
-            return char
-
-
-def _without_markdown(text: str) -> str:
-    text = _LINE_START.sub("", _FENCE.sub("", text))
-    text = _CODE.sub(r"\2", text)
-    for emphasis in _EMPHASIS:
-        text = emphasis.sub(r"\2", text)
-    return _ESCAPED.sub(r"\1", text)
-
-
-def _without_accents(text: str) -> str:
-    if text.isascii():
-        return text
-    kept: list[str] = []
-    base = ""
-    for char in unicodedata.normalize("NFD", _OPTIONAL_POINTS.sub("", text)):
-        if not unicodedata.combining(char):
-            base = char
-        elif _carries_accents(base):
-            continue
-        kept.append(char)
-    return unicodedata.normalize("NFC", "".join(kept))
-
-
-@lru_cache(maxsize=4096)
-def _carries_accents(base: str) -> bool:
-    return unicodedata.name(base, "").startswith(_ACCENTED) if base else False
 
 
 def _unescaped(match: re.Match[str]) -> str:
@@ -169,18 +77,8 @@ def _unescaped(match: re.Match[str]) -> str:
 
 def _in_pattern(char: str) -> str:
     if char < "\x80":
-        return char
-    return "".join(re.escape(each) for each in _one_typography(char))
-
-
-# ---------------------------------------------------------------- numbers
-
-
-def _numbers_as_values(text: str) -> str:
-    """Without separators of thousands and without `.00`."""
-    text = _THOUSANDS.sub(lambda match: match[0].replace(",", ""), text)
-    text = _SWISS_THOUSANDS.sub(lambda match: match[0].replace("'", ""), text)
-    return _NO_CENTS.sub("", text)
+        return "'" if char == "`" else char
+    return "".join(re.escape(each) for each in one_typography(char))
 
 
 # ---------------------------------------------------------------- where a word begins and ends

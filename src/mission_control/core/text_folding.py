@@ -4,6 +4,7 @@
 ligatures, invisible characters, kinds of hyphens, apostrophes and spaces. `folded` takes accents
 away as well. `words_of` cuts folded text into what an index holds; text of scripts that put no
 spaces between words becomes overlapping pairs of characters, so that any part of it is found.
+Which characters are taken for one another is what checks know, too (`typography`).
 """
 
 import re
@@ -11,38 +12,10 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
+from mission_control_protocol.typography import INVISIBLE, LOOKS_ALIKE, UNSPACED, without_accents
+
 LONGEST_WORD = 64  # characters; a longer one is found by its beginning
 
-HYPHENS = "\u058a\u05be\u2010\u2011\u2012\u2013\u2014\u2015\u2043\u2212\u2e3a\u2e3b\u30a0\ufe58\ufe63\uff0d"
-APOSTROPHES = "\u0060\u00b4\u02b9\u02bb\u02bc\u02bd\u02c8\u02ca\u02cb\u055a\u2018\u2019\u201a\u201b\u2032\u2035\uff07"
-QUOTES = '\u00ab\u00bb\u02ba\u201c\u201d\u201e\u201f\u2033\u2036"\uff02'
-LOOKS_ALIKE = str.maketrans(
-    dict.fromkeys(HYPHENS, "-") | dict.fromkeys(APOSTROPHES, "'") | dict.fromkeys(QUOTES, '"')
-)
-INVISIBLE = re.compile(
-    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
-    "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff]"
-)
-# Accents of Latin and Greek letters, which readers leave out. Elsewhere such marks make another
-# letter: Cyrillic \u0439 is no \u0438, and vowel signs of Thai or Hindi are letters.
-ACCENTS = re.compile(
-    "(?<=[a-z\u00df-\u02af\u0370-\u03ff\u1d00-\u1dbf])[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+"
-)
-# Vowel points of Hebrew and Arabic, and the stroke that only stretches a word.
-POINTS = re.compile(
-    "[\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u0640\u064b-\u065f\u0670]"
-)
-# Letters with a stroke, which Unicode does not take apart.
-STROKES = str.maketrans(
-    {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "ħ": "h", "ı": "i", "ё": "е", "ŧ": "t", "þ": "th", "æ": "ae", "œ": "oe"}
-)  # fmt: skip
-# Scripts without spaces between words, and Korean, whose particles grow onto them: Thai, Lao,
-# Tibetan, Burmese, Khmer, Japanese, Chinese, Yi, Hangul.
-UNSPACED = (
-    "\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029"
-    "\u3040-\u30ff\u3100-\u318f\u31a0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua000-\ua48f\ua960-\ua97f"
-    "\uac00-\ud7ff\uf900-\ufaff\U0001b000-\U0001b16f\U00020000-\U0003ffff"
-)
 DIGITS = re.compile(r"(?![0-9])\d")
 PIECES = re.compile(
     f"(?P<run>[{UNSPACED}]+)|(?P<word>[^\\W_{UNSPACED}](?:[^\\W_{UNSPACED}]|[\u0900-\u0dff])*)"
@@ -66,9 +39,8 @@ def folded(text: str) -> str:
     plain = normalized(text)
     if plain.isascii():
         return plain
-    apart = unicodedata.normalize("NFKD", POINTS.sub("", plain))
-    together = unicodedata.normalize("NFKC", ACCENTS.sub("", apart)).translate(STROKES)
-    return DIGITS.sub(lambda digit: str(unicodedata.digit(digit[0])), together.casefold())
+    bare = without_accents(plain).casefold()
+    return DIGITS.sub(lambda digit: str(unicodedata.digit(digit[0])), bare)
 
 
 def words_of(text: str) -> list[str]:
