@@ -38,7 +38,9 @@ _REWRITINGS: tuple[_Rewriting, ...] = (
     # $ 49 and 49 $ are $49.
     (re.compile(rf"(?<=[{_MONEY}]) (?=\d)"), ""),
     (
-        re.compile(rf"(?<![\w.,'{_MONEY}])(\d(?:[\d.,']{{0,30}}\d)?(?:[.,]-)?) ?([{_MONEY}])(?!\d)"),
+        re.compile(
+            rf"(?<![\w.,'{_MONEY}])(\d(?:[\d.,']{{0,30}}\d)?(?:[.,]-)?) ?([{_MONEY}])(?!\d)"
+        ),
         r"\2\1",
     ),
     # 1.500,50 and 1.500.000, and with a sign or a word of money 1.500.

@@ -24,7 +24,9 @@ _LINE_START = re.compile(r"^[ \t]*(?:(?:#{1,6}|>|[-*+•])[ \t]+)+(?=\S)", re.MU
 _UNDERLINE = re.compile(r"^[ \t]*(?:={3,}|-{3,}|\*{3,}|_{3,})[ \t]*$\n?", re.MULTILINE)
 _LINE_BREAK = re.compile(r"(?:\\|(?<! ) {2,})$", re.MULTILINE)
 _ESCAPED = re.compile(r"\\([*_`~#])")
-_LINK = re.compile(r"!?\[([^\[\]\n]{1,300})\]\(\s*<?([^()\s<>]{1,2000})>?(?:\s+[\"'][^\"'\n]*[\"'])?\s*\)")
+_LINK = re.compile(
+    r"!?\[([^\[\]\n]{1,300})\]\(\s*<?([^()\s<>]{1,2000})>?(?:\s+[\"'][^\"'\n]*[\"'])?\s*\)"
+)
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]{2,12});")
 _TAG = re.compile(
     r"</?(?:b|i|em|strong|u|s|mark|code|span|speak|emphasis|prosody|say-as|sub|phoneme|spell)"

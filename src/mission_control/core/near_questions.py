@@ -54,9 +54,9 @@ def _similarities(texts: Sequence[str]) -> Overlap:
     shingled = [_shingles(text) for text in texts]
     sizes = np.array([len(each) for each in shingled], dtype=np.float32)
     shorter, longer = np.minimum.outer(sizes, sizes), np.maximum.outer(sizes, sizes)
-    shared = _shared(shingled) / shorter
-    shared[shorter < AS_LONG * longer] = 0.0
-    return shared
+    shares: Overlap = (_shared(shingled) / shorter).astype(np.float32)
+    shares[shorter < AS_LONG * longer] = 0.0
+    return shares
 
 
 def _shared(shingled: Sequence[frozenset[str]]) -> Overlap:

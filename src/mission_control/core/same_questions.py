@@ -109,9 +109,9 @@ def _shown(pairs: Sequence[SamePair]) -> str:
 
 def normal_question(text: str) -> str:
     """Without what makes no other question: spelling as in checks, and punctuation."""
-    said, before = folded(text), None
-    while said != before:  # without its punctuation, a mark may stand where Markdown has one
-        before, said = said, folded(_words_and_numbers(said)) or said
+    said = folded(text)
+    for _ in range(4):  # without its punctuation, a mark may stand where Markdown has one
+        said = folded(_words_and_numbers(said)) or said
     return said
 
 
