@@ -131,6 +131,13 @@ async def test_a_page_of_somebody_else_is_closed_with_its_code(product: Product,
         assert json.loads(await connection.recv())["type"] == "snapshot"
 
 
+async def test_a_parameter_that_it_does_not_know_is_closed_with_its_code(product: Product) -> None:
+    address = f"ws://127.0.0.1:{product.port}/ws/system"
+
+    for query in ("aftr=1-0", "after=1-0&after=2-0", "after=1-0&x=1"):
+        assert await closed_with(f"{address}?{query}") == (4422, "query_parameter_unknown")
+
+
 async def test_a_position_that_is_none_is_refused_before_the_connection(
     product: Product, api: Api
 ) -> None:

@@ -13,10 +13,11 @@ from pydantic import BaseModel
 from mission_control.api import realtime
 from mission_control.api.realtime import Hub, Subscriber, TooSlowError
 from mission_control.api.resources import Resources
+from mission_control.core.events import Event
 from mission_control.core.tasks import end
 from mission_control.data.event_streams import FIRST_ID, StoredEvent
 from mission_control.data.unit_of_work import UnitOfWork
-from tests.builders import a_waiting_event
+from tests.builders import Happened
 from tests.services import HANG_SECONDS
 
 CHANNEL = "system"
@@ -76,7 +77,10 @@ async def sending(
 
 
 async def append(resources: Resources, *numbers: int) -> None:
-    await resources.streams.append([a_waiting_event(CHANNEL, number=each) for each in numbers])
+    async with resources.unit_of_work() as uow:
+        for each in numbers:
+            uow.publish(Event(channel=CHANNEL, data=Happened(number=each)))
+    await resources.relay.publish_waiting()
 
 
 async def test_an_event_during_the_snapshot_is_sent_once(resources: Resources, hub: Hub) -> None:
@@ -108,6 +112,36 @@ async def test_a_cut_is_resumed_where_it_was(resources: Resources, hub: Hub) -> 
         seen += socket.numbers
         after = socket.sent[-1]["id"]
     assert seen == [*range(12)]
+
+
+@pytest.mark.parametrize(
+    "after", ["99999999999999999-0", "99999999999999999999-9999999999999999999"]
+)
+async def test_behind_an_id_that_was_never_given_nothing_is_missed_in_silence(
+    resources: Resources, hub: Hub, after: str
+) -> None:
+    await append(resources, 1)
+    socket = Socket(resources, hub)
+    async with sending(socket, after=after):
+        await socket.until(lambda: len(socket.sent) == 1)
+        await append(resources, 2)
+        await socket.until(lambda: socket.numbers == [2])
+    assert socket.sent[0]["complete"] is False
+    assert socket.sent[0]["id"] != after
+
+
+async def test_events_that_went_with_an_emptied_redis_are_said_to_be_missing(
+    resources: Resources, hub: Hub
+) -> None:
+    await append(resources, 1)
+    seen = await resources.streams.last_id(CHANNEL)
+    await append(resources, 2)
+    await resources.redis.flushdb()  # pyright: ignore[reportUnknownMemberType]
+    await append(resources, 3)
+    socket = Socket(resources, hub)
+    async with sending(socket, after=seen):
+        await socket.until(lambda: socket.numbers == [3])
+    assert socket.sent[0]["complete"] is False
 
 
 async def test_what_is_handed_out_again_is_left_out(resources: Resources, hub: Hub) -> None:

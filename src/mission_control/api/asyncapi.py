@@ -34,10 +34,11 @@ Json = dict[str, Any]
 
 DESCRIPTION = """Live events. A socket sends a snapshot from the database first, then every event \
 behind it exactly once and in order, and a heartbeat when nothing has happened for 20 seconds. \
-`?after=<id>` resumes behind an event. An event's id rises within its channel.
+`?after=<id>` resumes behind an event; one that was never given counts as none, and `complete` is \
+false. An event's id rises within its channel.
 
 Close codes: 4003 the page is not ours, 4004 there is no such agent, 4008 the client takes its \
-events too slowly (come back with `after`), 4503 the database or Redis is away."""
+events too slowly (come back with `after`), 4422 a query parameter is none but one `after`, 4503 the database or Redis is away."""
 
 
 @dataclass(frozen=True)

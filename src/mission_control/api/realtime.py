@@ -36,9 +36,10 @@ QUEUE_LENGTH = 1_000
 CLOSE_TOO_SLOW = 4008
 CLOSE_UNKNOWN_AGENT = 4004
 CLOSE_FORBIDDEN_ORIGIN = 4003
+CLOSE_UNKNOWN_PARAMETER = 4422
 CLOSE_UNAVAILABLE = 4503
 
-EVENT_ID = r"^\d+-\d+$"
+EVENT_ID = "^[0-9]{1,20}-[0-9]{1,19}$"  # no more than a stream takes
 Snapshot = Callable[[UnitOfWork], Awaitable[BaseModel]]
 
 
@@ -169,11 +170,19 @@ async def _serve(
     agent_id: str | None,
     after: str | None,
 ) -> None:
-    await websocket.accept()
-    if not _is_our_page(websocket):
-        await websocket.close(CLOSE_FORBIDDEN_ORIGIN, "origin_not_allowed")
-        return
-    serving = asyncio.ensure_future(_send_all(websocket, agent_id, channel, snapshot, after))
+    sending = partial(_send_all, websocket, agent_id, channel, snapshot, after)
+    with suppress(WebSocketDisconnect, RuntimeError):  # the client left while we were sending
+        await websocket.accept()
+        if not _is_our_page(websocket):
+            await websocket.close(CLOSE_FORBIDDEN_ORIGIN, "origin_not_allowed")
+        elif [name for name, _ in websocket.query_params.multi_items()] not in ([], ["after"]):
+            await websocket.close(CLOSE_UNKNOWN_PARAMETER, "query_parameter_unknown")
+        else:
+            await _send_until_left(websocket, sending)
+
+
+async def _send_until_left(websocket: WebSocket, sending: Callable[[], Awaitable[None]]) -> None:
+    serving = asyncio.ensure_future(sending())
     leaving = asyncio.ensure_future(_until_left(websocket))
     try:
         await asyncio.wait({serving, leaving}, return_when=asyncio.FIRST_COMPLETED)
@@ -187,8 +196,6 @@ async def _serve(
         await websocket.close(CLOSE_TOO_SLOW, "too_slow")
     except RedisError:
         await websocket.close(CLOSE_UNAVAILABLE, "events_unavailable")
-    except (WebSocketDisconnect, RuntimeError):
-        pass  # the client left while we were sending
     finally:
         await end(serving, leaving)
 
@@ -210,10 +217,15 @@ async def _send_all(
     resources: Resources = websocket.app.state.resources
     async with hub.subscribe(channel) as subscriber:
         # Subscribed first, then the position, then the database: nothing can fall between them.
-        last = after or await resources.streams.last_id(channel)
-        complete = await resources.streams.is_complete_after(channel, last)
+        last = await resources.streams.last_id(channel)
         async with resources.unit_of_work(readonly=True) as uow:
             state = await snapshot(uow)
+            newest = await uow.outbox.last_id()
+        # An id that was never given is of another installation: nothing would ever come behind it.
+        is_ours = after is None or id_order(after)[0] <= newest
+        if after is not None and is_ours:
+            last = after
+        complete = is_ours and await resources.streams.is_complete_after(channel, last)
         first = SnapshotMessage(id=last, agent_id=agent_id, complete=complete, data=state)
         await websocket.send_text(first.model_dump_json())
         last = await _replay(websocket, resources.streams, channel, last)

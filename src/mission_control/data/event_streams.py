@@ -115,13 +115,13 @@ class EventStreams:
         return newest[0].id if newest else FIRST_ID
 
     async def is_complete_after(self, channel: str, after: str) -> bool:
-        """False when events behind `after` may have been trimmed away."""
+        """False when events behind `after` may be gone: trimmed, or with a Redis that was emptied."""
         key = stream_key(channel)
         if not await self._redis.exists(key):
             return after == FIRST_ID
-        stream = await self._redis.xinfo_stream(key)
-        if stream["entries-added"] == stream["length"]:
-            return True
+        if after == FIRST_ID:
+            stream = await self._redis.xinfo_stream(key)
+            return bool(stream["entries-added"] == stream["length"])
         oldest = _rows(await self._redis.xrange(key, count=1))
         return bool(oldest) and id_order(after) >= id_order(oldest[0].id)
 

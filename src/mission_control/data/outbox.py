@@ -70,6 +70,10 @@ class Outbox:
         )
         return (await self._session.execute(statement)).scalar_one()
 
+    async def last_id(self) -> int:
+        """The newest id that was given to an event; 0 where there was none."""
+        return await self._session.scalar(select(OutboxClock.last_event_id)) or 0
+
     async def after(self, event_id: int, *, limit: int) -> Sequence[OutboxEvent]:
         """What waits behind this id, in the order of the commits."""
         statement = (
