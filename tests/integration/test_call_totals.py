@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -11,10 +12,11 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text
 
-from mission_control.core.words import CallEnding, CallSource
+from mission_control.core.call_success import COMPARABLE
+from mission_control.core.words import CallEnding, CallSource, SuccessRubric
 from mission_control.data.agents import Agent
-from mission_control.data.call_totals import CallSums
-from mission_control.data.calls import Call, CallFacts, CallFilter
+from mission_control.data.call_figures import CallSums
+from mission_control.data.calls import Call, CallFacts, CallFilter, CallPart
 from mission_control.data.engine import create_engine, create_sessions
 from mission_control.data.unit_of_work import UnitOfWork
 from tests.builders import an_agent
@@ -35,40 +37,126 @@ async def unit(database_url: str) -> AsyncIterator[Unit]:
     await engine.dispose()
 
 
+ASSISTANTS = {"asst": None, "asst-ada": "ada", "asst-bob": "bob"}
+JUDGED = (
+    (None, None), (None, "true"), (None, "9"), (SuccessRubric.PASS_FAIL, "false"),
+    (SuccessRubric.NUMERIC, "9"), (SuccessRubric.NUMERIC, "10"), (SuccessRubric.NUMERIC, "Good"),
+    (SuccessRubric.PERCENTAGE, "85%"), (SuccessRubric.DESCRIPTIVE, "Fair"),
+    (SuccessRubric.LIKERT, "Strongly Agree"), (SuccessRubric.CHECKLIST, '{"a": true, "b": false}'),
+)  # fmt: skip
+
+
 def statement_about(number: int, chance: random.Random, version: int) -> CallFacts:
+    """Two and two of them, one of each source, may be of one call; some have several assistants."""
     ending = chance.choice([None, *CallEnding])
     cost = chance.choice([None, Decimal(chance.randrange(10**10)).scaleb(-8)])
+    source = list(CallSource)[number % 2]
+    is_vapi = source is CallSource.VAPI
+    begun = T0 + timedelta(hours=number // 2 * 5)
+    rubric, answer = chance.choice(JUDGED)
+    speakers = [chance.choice(list(ASSISTANTS)) for _ in range(chance.randrange(5))]
     return CallFacts(
-        source=list(CallSource)[number % 2],
+        source=source,
         external_id=f"call-{number}",
-        created_at=T0 + timedelta(hours=number * 5) - timedelta(minutes=chance.randrange(300)),
+        created_at=begun - timedelta(minutes=chance.randrange(300)),
+        started_at=begun + timedelta(seconds=chance.choice([0, 0, 30, 100, 500])),
         source_updated_at=T0 + timedelta(days=90, seconds=version),
-        agent_id=chance.choice(AGENTS),
-        assistant_id="asst",
+        agent_id=chance.choice(AGENTS) if is_vapi else None,
+        part_agents={one: agent for one, agent in ASSISTANTS.items() if agent},
+        assistant_id="asst" if is_vapi else None,
+        assistant_version=chance.choice([None, "v1", "v2"]) if is_vapi else None,
+        customer_number=chance.choice([None, f"+1415555{number // 2 % 7:04}"]),
+        direction=chance.choice([None, "inbound", "outbound"]),
+        names_call=None if is_vapi else chance.choice([None, None, None, f"call-{number - 1}"]),
         ending=ending,
-        success=chance.choice([None, True, False]),
+        success_rubric=rubric,
+        success_evaluation=answer,
         cost_usd=cost,
-        duration_seconds=chance.choice([None, round(chance.uniform(-5, 4_000), 6), 1e-7]),
-        document={"version": version},
+        duration_seconds=chance.choice(
+            [None, round(chance.uniform(0, 4_000), 6), 90.0, 120.0, 1e-7]
+        ),
+        document={"version": version, "artifact": spoken(speakers) if is_vapi else {}},
     )
 
 
-async def all_calls(uow: UnitOfWork) -> list[Call]:
-    return [*await uow._session.scalars(select(Call))]
-
-
-def added_up(calls: list[Call]) -> dict[str, Any]:
-    """In plain Python, from the columns that the API shows."""
-    ended = [call for call in calls if call.ending is not None]
-    judged = Counter(call.success for call in ended)
+def spoken(speakers: list[str]) -> dict[str, Any]:
     return {
-        "calls": len(calls),
-        "cost_usd": sum((call.cost_usd or Decimal(0) for call in calls), Decimal(0)),
-        "priced": sum(call.cost_usd is not None for call in calls),
-        "unpriced": sum(call.cost_usd is None for call in ended),
-        "judged": (judged[True], judged[False], judged[None]),
-        "endings": dict(Counter(call.ending for call in ended)),
-        "duration": round(sum(call.duration_seconds or 0 for call in calls), 3),
+        "assistantActivations": [
+            {"assistantId": one, "assistantName": one.upper(), "assistantVersion": f"v{at}"}
+            for at, one in enumerate(speakers)
+        ],
+        "messages": [
+            {"role": "bot", "message": "Hi", "secondsFromStart": at * 40.5, "assistantId": one}
+            for at, one in enumerate(speakers)
+        ],
+    }
+
+
+@dataclass(frozen=True)
+class Counted:
+    """A call, or what one agent had of it, as it counts."""
+
+    call: Call
+    agent_id: str | None
+    version: str | None
+    ending: CallEnding | None
+    success: bool | None
+    score: tuple[SuccessRubric, float] | None
+    cost: Decimal | None
+    duration: float
+
+
+def whole(call: Call) -> Counted:
+    rubric, score = call.success_rubric, call.success_score
+    judged = (rubric, score) if rubric in COMPARABLE and rubric and score is not None else None
+    return Counted(
+        call, call.agent_id, call.assistant_version, call.ending, call.success, judged,
+        call.cost_usd, call.duration_seconds or 0.0,
+    )  # fmt: skip
+
+
+def had(call: Call, part: CallPart) -> Counted:
+    told = whole(call)
+    handed_on = CallEnding.TRANSFERRED if call.ending else None
+    return replace(
+        told,
+        agent_id=part.agent_id,
+        version=part.assistant_version,
+        ending=told.ending if part.is_last else handed_on,
+        success=told.success if part.is_last else None,
+        score=told.score if part.is_last else None,
+        cost=None if part.cost_units is None else Decimal(part.cost_units).scaleb(-8),
+        duration=(part.duration_us or 0) / 1_000_000,
+    )
+
+
+async def all_calls(uow: UnitOfWork) -> list[tuple[Call, list[CallPart]]]:
+    calls = [*await uow._session.scalars(select(Call))]
+    parts = [*await uow._session.scalars(select(CallPart))]
+    return [(call, [part for part in parts if part.call_id == call.id]) for call in calls]
+
+
+def added_up(counted: list[Counted]) -> dict[str, Any]:
+    """In plain Python, from the columns that the API shows."""
+    ended = [each for each in counted if each.ending is not None]
+    judged = Counter(each.success for each in ended)
+    scores: dict[SuccessRubric, list[float]] = {}
+    for each in ended:
+        if each.score is not None:
+            scores.setdefault(each.score[0], []).append(each.score[1])
+    unjudged = judged[None] - sum(len(each) for each in scores.values())
+    return {
+        "calls": len(counted),
+        "cost_usd": sum((each.cost or Decimal(0) for each in counted), Decimal(0)),
+        "priced": sum(each.cost is not None for each in counted),
+        "unpriced": sum(each.cost is None for each in ended),
+        "judged": (judged[True], judged[False], unjudged),
+        "scores": {
+            rubric: (len(each), pytest.approx(sum(each) / len(each), abs=2e-6))
+            for rubric, each in scores.items()
+        },
+        "endings": dict(Counter(each.ending for each in ended)),
+        "duration": pytest.approx(sum(each.duration for each in counted), abs=1e-3),
     }
 
 
@@ -79,8 +167,9 @@ def told(sums: CallSums) -> dict[str, Any]:
         "priced": sums.priced,
         "unpriced": sums.unpriced,
         "judged": (sums.succeeded, sums.failed, sums.unjudged),
+        "scores": {rubric: (each.calls, each.average) for rubric, each in sums.scores.items()},
         "endings": dict(sums.endings),
-        "duration": round(sums.duration_seconds, 3),
+        "duration": sums.duration_seconds,
     }
 
 
@@ -88,7 +177,7 @@ async def assert_right(unit: Unit, chance: random.Random) -> None:
     async with unit(readonly=True) as uow:
         assert await uow.call_totals.differences() == []
         calls = await all_calls(uow)
-        for _ in range(25):
+        for _ in range(10):
             first = T0 + timedelta(minutes=chance.randrange(-2_000, 20_000))
             wanted = CallFilter(
                 agent_id=chance.choice([None, *AGENTS]),
@@ -98,22 +187,38 @@ async def assert_right(unit: Unit, chance: random.Random) -> None:
                     [None, first + timedelta(minutes=chance.randrange(9_000))]
                 ),
             )
-            fitting = [call for call in calls if _fits(call, wanted)]
+            fitting = [(call, parts) for call, parts in calls if _fits(call, wanted)]
+            by_agent = [
+                each
+                for call, parts in fitting
+                for each in ([had(call, part) for part in parts] or [whole(call)])
+                if wanted.agent_id in {None, each.agent_id}
+            ]
+            everything = by_agent if wanted.agent_id else [whole(call) for call, _ in fitting]
             found = await uow.call_totals.read(wanted)
-            assert told(found.overall) == added_up(fitting), wanted
-            for agent_id in {call.agent_id for call in fitting} | found.by_agent.keys():
-                some = [call for call in fitting if call.agent_id == agent_id]
+            assert told(found.overall) == added_up(everything), wanted
+            for agent_id in {each.agent_id for each in by_agent} | found.by_agent.keys():
+                some = [each for each in by_agent if each.agent_id == agent_id]
                 assert told(found.by_agent[agent_id]) == added_up(some)
-            for day in {call.created_at.date() for call in fitting} | found.by_day.keys():
-                some = [call for call in fitting if call.created_at.date() == day]
+            versions = {(each.agent_id, each.version) for each in by_agent}
+            for key in versions | found.by_version.keys():
+                some = [each for each in by_agent if (each.agent_id, each.version) == key]
+                assert told(found.by_version[key]) == added_up(some)
+            for day in {each.call.created_at.date() for each in everything} | found.by_day.keys():
+                some = [each for each in everything if each.call.created_at.date() == day]
                 assert told(found.by_day[day]) == added_up(some)
+            listed = (await uow.calls.page(wanted, limit=1_000, cursor=None)).items
+            whose = {each.call.id for each in by_agent} if wanted.agent_id else None
+            assert {call.id for call in listed} >= {
+                call.id for call, _ in fitting if whose is None or call.id in whose
+            }
 
 
 def _fits(call: Call, wanted: CallFilter) -> bool:
     return (
-        wanted.agent_id in {None, call.agent_id}
-        and wanted.source in {None, call.source}
-        and (wanted.created_from is None or call.created_at >= wanted.created_from)
+        wanted.source == call.source if wanted.source is not None else call.same_call_as is None
+    ) and (
+        (wanted.created_from is None or call.created_at >= wanted.created_from)
         and (wanted.created_to is None or call.created_at < wanted.created_to)
     )
 
@@ -129,7 +234,12 @@ async def test_always_what_the_calls_come_to(unit: Unit, seed: int) -> None:
             await uow.calls.delete(chance.choice(list(CallSource)), gone)
             if version % 2:
                 await uow.calls.link_agents({"asst": "ada"})
+                await uow.calls.judge_by({"asst": SuccessRubric.NUMERIC})
         await assert_right(unit, chance)
+        async with unit(readonly=True) as uow:
+            calls = await all_calls(uow)
+        assert any(parts for _, parts in calls)
+        assert any(call.same_call_as for call, _ in calls)
     async with unit() as uow:
         await uow.agents.delete(await uow._session.get_one(Agent, "ada"))
     await assert_right(unit, chance)

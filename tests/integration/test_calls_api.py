@@ -1,6 +1,7 @@
 """Calls through the API, and the sync that fills the mirror: interrupted, repeated, refused."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -214,7 +215,18 @@ class TestRoutes:
         for part in ("by_agent", "by_day"):
             assert sum(each["calls"] for each in totals[part]) == len(seen)
             assert sum(Decimal(each["cost_usd"]) for each in totals[part]) == sum(costs)
-        assert sum(totals["endings"].values()) == totals["ended"] == sum(totals["success"].values())
+        success = totals["success"]
+        scored = {rubric: each["calls"] for rubric, each in success["scores"].items()}
+        assert sum(totals["endings"].values()) == totals["ended"]
+        assert (
+            success["yes"] + success["no"] + success["unknown"] + sum(scored.values())
+            == (totals["ended"])
+        )
+        by_rubric = Counter(
+            call["success_rubric"] for call in seen if call["success_score"] is not None
+        )
+        assert by_rubric == {**scored, "pass_fail": success["yes"] + success["no"]}
+        assert set(scored) == {"numeric", "descriptive"}  # of GENESIS and SCOUT
 
         held = next(
             call for call in seen if (call["duration_seconds"] or 0) > 20 and call["summary"]

@@ -180,15 +180,16 @@ class TestFinding:
         async with unit() as uow:
             await an_agent(uow, "remus")
             await uow.calls.store([
-                facts(1, agent_id="remus", cost_usd=Decimal("9.5"), success=True,
+                facts(1, agent_id="remus", cost_usd=Decimal("9.5"), success_evaluation="true",
                       summary="100% Roof, Élan"),
-                facts(2, agent_id="remus", cost_usd=Decimal("10.25"), success=False,
+                facts(2, agent_id="remus", cost_usd=Decimal("10.25"), success_evaluation="false",
                       transcript="User: a_b price?", ended_reason="silence-timed-out",
                       ending=CallEnding.SILENCE),
                 facts(3, cost_usd=Decimal(0), customer_name="Ada Lovelace",
-                      customer_number="+14155550123", assistant_id="asst"),
+                      customer_number="+14155550123", assistant_id="asst", duration_seconds=20.0),
                 facts(4, status="in-progress", ending=None, ended_reason=None, lead_id="lead_1"),
-                facts(5, source=CallSource.CLOSE, lead_id="lead_1", customer_number="+14155550123"),
+                facts(5, source=CallSource.CLOSE, lead_id="lead_1", customer_number="+14155550123",
+                      duration_seconds=300.0),
                 facts(6, lead_id="lead_2", customer_number="+14155550123"),
             ])  # fmt: skip
 
@@ -239,7 +240,7 @@ async def test_totals_are_exact(unit: Unit) -> None:
     found = [
         facts(n, cost_usd=cost, created_at=T0 + timedelta(hours=n),
               source_updated_at=T0 + timedelta(days=90), duration_seconds=1.5,
-              success=(True, False, None)[n % 3])
+              success_evaluation=("true", "false", "Good")[n % 3])
         for n, cost in enumerate(costs)
     ]  # fmt: skip
     async with unit() as uow:

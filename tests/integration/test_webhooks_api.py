@@ -6,6 +6,7 @@ import json
 import random
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ from mission_control.api.mirrors.vapi.recording import CALL_STATE_MESSAGES, reco
 from mission_control.api.resources import Resources
 from mission_control.api.webhooks import batching
 from mission_control.core.errors import MissionControlError
+from mission_control.core.words import AgentType
 from mission_control.data.outbox_relay import LEASE_KEY
+from tests.builders import an_agent
 from tests.calls_world import TOKEN, CallsWorld, calls_world, settings_for
 from tests.unit.test_vapi_call import a_call
 
@@ -166,6 +169,90 @@ class TestWhatIsTaken:
         await world.tell(a_report(artifact={"messages": messages}))
         found = (await world.http.get("/api/calls", params={"text": "zeppelin"})).json()["items"]
         assert [one["external_id"] for one in found] == [a_call()["id"]]
+
+    async def test_what_tools_did_is_found(self, world: CallsWorld) -> None:
+        called = [{"function": {"name": "faq_lookup", "arguments": {"query": "zeppelins"}}}]
+        result = {"answer": "30% off in İstanbul", "grounded": True}
+        messages = [
+            {"role": "bot", "message": "Let me check.", "secondsFromStart": 1.2},
+            {"role": "tool_calls", "message": "", "toolCalls": called},
+            {"role": "tool_call_result", "name": "faq_lookup", "result": result},
+        ]
+        await world.tell(a_report(artifact={"messages": messages}))
+        for text in ("zeppelins", "istanbul", "faq_lookup", "grounded"):
+            found = (await world.http.get("/api/calls", params={"text": text})).json()["items"]
+            assert [one["external_id"] for one in found] == [a_call()["id"]], text
+        call = (await world.http.get(f"/api/calls/{found[0]['id']}")).json()
+        assert [turn["text"] for turn in call["turns"][1:]] == [
+            'faq_lookup({"query": "zeppelins"})', '{"answer": "30% off in İstanbul", "grounded": true}'
+        ]  # fmt: skip
+
+    async def test_a_squads_call_is_each_assistants_own_part(self, world: CallsWorld) -> None:
+        async with world.resources.unit_of_work() as uow:
+            for name in ("front", "billing"):
+                await an_agent(
+                    uow, name, type=AgentType.PHONE_BOT, vapi_assistant_id=f"asst-{name}"
+                )
+        who = [
+            {"assistantId": f"asst-{name}", "assistantName": name.title()}
+            for name in ("front", "billing")
+        ]
+        artifact = {
+            "assistantActivations": [each | {"assistantVersion": f"v{at}"} for at, each in enumerate(who)],
+            "messages": [
+                {"role": "bot", "message": "Front here.", "secondsFromStart": 0.4, **who[0]},
+                {"role": "user", "message": "My bill, please.", "secondsFromStart": 5},
+                {"role": "bot", "message": "Billing here.", "secondsFromStart": 60.5, **who[1]},
+            ],
+        }  # fmt: skip
+        report = a_report(artifact=artifact)
+        del report["call"]["assistantId"]
+        await world.tell(report)
+        totals = await world.totals()
+        assert (totals["calls"], totals["duration_seconds"], totals["cost_usd"]) == (
+            1,
+            90.5,
+            "0.18430000",
+        )
+        seconds = {one["agent_id"]: one["duration_seconds"] for one in totals["by_agent"]}
+        assert seconds == {"front": 60.5, "billing": 30.0}
+        costs = sum(Decimal(one["cost_usd"]) for one in totals["by_agent"])
+        assert costs == Decimal("0.1843")
+        endings = {one["assistant_version"]: one["endings"] for one in totals["by_version"]}
+        assert endings == {"v0": {"transferred": 1}, "v1": {"customer": 1}}
+        for agent in ("front", "billing"):
+            [item] = (await world.http.get("/api/calls", params={"agent_id": agent})).json()[
+                "items"
+            ]
+            found = await world.http.get("/api/calls", params={"agent_id": agent, "text": "bill"})
+            assert found.json()["items"] == [item]
+        call = (await world.http.get(f"/api/calls/{item['id']}")).json()
+        assert [(part["agent_id"], part["assistant_version"]) for part in call["parts"]] == [
+            ("front", "v0"), ("billing", "v1"),
+        ]  # fmt: skip
+        assert [turn["assistant"] for turn in call["turns"]] == ["Front", None, "Billing"]
+
+    async def test_a_judgement_is_read_by_its_rubric(self, world: CallsWorld) -> None:
+        for at, (rubric, answer) in enumerate(
+            [("NumericScale", "9"), ("DescriptiveScale", "Excellent"), ("PassFail", "true"), (None, "yes")]
+        ):  # fmt: skip
+            plan = {"analysisPlan": {"successEvaluationPlan": {"rubric": rubric}}} if rubric else {}
+            report = a_report(assistant=plan, analysis={"successEvaluation": answer})
+            report["call"] = {**report["call"], "id": f"call-{at}"}
+            await world.tell(report)
+        items = (await world.http.get("/api/calls")).json()["items"]
+        seen = {
+            one["success_evaluation"]: (one["success_rubric"], one["success"], one["success_score"])
+            for one in items
+        }
+        assert seen == {
+            "9": ("numeric", None, 0.888889), "Excellent": ("descriptive", None, 1.0),
+            "true": ("pass_fail", True, 1.0), "yes": (None, None, None),
+        }  # fmt: skip
+        assert (await world.totals())["success"] == {
+            "yes": 1, "no": 0, "unknown": 1,
+            "scores": {"numeric": {"calls": 1, "average": 0.888889}, "descriptive": {"calls": 1, "average": 1.0}},
+        }  # fmt: skip
 
     async def test_a_duration_that_no_call_has_is_capped_and_said(self, world: CallsWorld) -> None:
         await world.tell(a_report(startedAt="1996-11-01T10:00:00Z"))

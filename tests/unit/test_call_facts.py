@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mission_control.core.words import CallEnding, CallSource
+from mission_control.core.words import CallEnding, CallSource, SuccessRubric
 from mission_control.data.call_facts import CallFacts, KnownCall
 
 T0 = datetime(2026, 11, 1, 10, tzinfo=UTC)
@@ -139,7 +139,8 @@ STATEMENTS = st.builds(
     summary=st.sampled_from([None, "one", "two"]),
     transcript=st.sampled_from([None, None, "User: one", "User: three"]),
     cost_usd=st.sampled_from([None, Decimal(0), Decimal("0.12345678")]),
-    success=st.sampled_from([None, True, False]),
+    success_evaluation=st.sampled_from([None, "true", "9"]),
+    success_rubric=st.sampled_from([None, SuccessRubric.NUMERIC]),
     agent_id=st.sampled_from([None, "remus"]),
     content_removed_at=st.sampled_from([None, None, None, T0]),
 )

@@ -57,13 +57,17 @@ def a_call(**changes: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def plan_of(rubric: Any) -> dict[str, Any]:
+    return {"analysisPlan": {"successEvaluationPlan": {"rubric": rubric}}}
+
+
 class TestReading:
     def test_what_is_relied_on(self) -> None:
         call = VapiCall.of(a_call())
         assert call.created_at == datetime(2026, 11, 1, 10, 0, 0, 123_000, tzinfo=UTC)
         assert (call.duration_seconds, call.direction) == (90.5, "inbound")
-        assert (call.ending, call.success, call.assistant_version) == (
-            CallEnding.CUSTOMER, True, "v7",
+        assert (call.ending, call.success_evaluation, call.assistant_version) == (
+            CallEnding.CUSTOMER, "true", "v7",
         )  # fmt: skip
         assert (call.customer_number, call.lead_id, call.contact_id) == (
             "+14155550123", "lead_1", "cont_1",
@@ -82,20 +86,48 @@ class TestReading:
         assert VapiCall.of(a_call(cost=cost)).cost_usd is None
 
     @pytest.mark.parametrize(
-        ("said", "success"),
+        ("told", "kept"),
+        [("true", "true"), (True, "true"), (7.5, "7.5"), (9, "9"), ("Good", "Good"),
+         ({"greeted": True}, '{"greeted": true}'), (["met"], '["met"]'), (None, None), ("", None)],
+    )  # fmt: skip
+    def test_a_judgement_is_kept_as_it_was_said(self, told: Any, kept: Any) -> None:
+        call = VapiCall.of(a_call(analysis={"successEvaluation": told}))
+        assert call.success_evaluation == kept
+
+    @pytest.mark.parametrize(
+        ("told", "rubric"),
         [
-            ("true", True),
-            (" False ", False),
-            (True, True),
-            ("8", None),
-            ("Good", None),
-            (7.5, None),
+            ({}, None),
+            ({"assistant": {"name": "Ana"}}, None),
+            ({"assistant": {"model": {"provider": "openai"}}}, "pass_fail"),  # Vapi's own default
+            ({"assistant": plan_of("NumericScale")}, "numeric"),
+            ({"assistant": plan_of("LikertScale")}, "likert"),
+            ({"assistant": plan_of("SomethingNew")}, None),
+            ({"assistant": plan_of(None)}, "pass_fail"),
+            ({"assistant": plan_of("PassFail"), "assistantOverrides": plan_of("Checklist")}, "checklist"),
+            ({"assistant": {"analysisPlan": {"successEvaluationPlan": "odd"}}}, "pass_fail"),
         ],
-    )
-    def test_success_only_where_the_rubric_says_yes_or_no(self, said: Any, success: Any) -> None:
-        call = VapiCall.of(a_call(analysis={"successEvaluation": said}))
-        assert call.success is success
-        assert call.success_evaluation
+    )  # fmt: skip
+    def test_the_rubric_is_the_calls_own_assistants(self, told: Any, rubric: Any) -> None:
+        assert VapiCall.of(a_call() | told).success_rubric == rubric
+
+    def test_of_a_squads_call_who_spoke_is_told(self) -> None:
+        activations = [
+            {"assistantId": "asst-1", "assistantName": "Front"},
+            {"assistantName": "Billing"},
+        ]
+        raw = a_call(artifact={
+            "assistantActivations": activations,
+            "messages": [
+                {"role": "bot", "message": "Hello", "assistantName": "Front", "assistantId": "asst-1"},
+                {"role": "user", "message": "Hi"},
+                {"role": "bot", "message": "Billing here", "assistantId": "asst-2"},
+            ],
+        })  # fmt: skip
+        del raw["assistantId"]
+        call = VapiCall.of(raw)
+        assert (call.assistant_id, call.activated) == ("asst-1", ("asst-1",))
+        assert [turn.assistant for turn in call.turns] == ["Front", None, "asst-2"]
 
     def test_turns_have_times_in_milliseconds(self) -> None:
         asked, answered = VapiCall.of(a_call()).turns

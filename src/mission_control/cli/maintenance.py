@@ -21,7 +21,8 @@ def check_totals(screen: Screen) -> bool:
     """False: a sum is wrong."""
     where, wrong = _in_database(lambda uow: uow.call_totals.differences(), readonly=True)
     lines = [
-        f"{each.key.day} {each.key.source} {each.key.agent_id or 'no agent'}: too high by "
+        f"{each.key.day} {each.key.source} {each.key.agent_id or 'no agent'} "
+        f"{each.key.assistant_version} ({each.key.role}): too high by "
         + ", ".join(f"{name} {amount}" for name, amount in each.too_high_by.items())
         for each in wrong[:MOST_SHOWN]
     ]
@@ -37,6 +38,8 @@ def check_totals(screen: Screen) -> bool:
             "day": each.key.day.isoformat(),
             "source": each.key.source,
             "agent_id": each.key.agent_id or None,
+            "assistant_version": each.key.assistant_version or None,
+            "role": each.key.role,
             "too_high_by": dict(each.too_high_by),
         }
         for each in wrong

@@ -18,6 +18,7 @@ from mission_control.cli import tables
 from mission_control.cli.formats import NOT_MEASURED, count, moment, money, plain, rate
 from mission_control.cli.session import FAILED, Session
 from mission_control.client.sync import parts
+from mission_control.core.call_success import RUBRIC_WORDS, score_words
 from mission_control.core.counting import all_counted
 from mission_control.core.words import JobStatus
 
@@ -43,14 +44,15 @@ def note_more(session: Session, cursor: str | None) -> None:
 def calls(page: CallPage) -> RenderableType:
     if not page.items:
         return Text("No calls. Read them with `mission-control sync`, or take a filter away.")
-    made = tables.table("call", "began", "agent", "customer", "lasted", "ended", "success", "cost", "at")  # fmt: skip
+    made = tables.table("call", "began", "agent", "customer", "lasted", "ended", "success", "score", "cost", "at")  # fmt: skip
     for call in page.items:
         made.add_row(
             str(call.id), moment(call.started_at or call.created_at),
             call.agent_id or NOT_MEASURED,
             Text(call.customer_name or call.customer_number or NOT_MEASURED),
             lasted(call.duration_seconds), _ending(call.ending),
-            Text(_success(success=call.success, evaluation=call.success_evaluation)),
+            _success(call.success),
+            score_words(call.success_score, call.success_rubric) or NOT_MEASURED,
             money(call.cost_usd, is_final=call.ending is not None), call.source,
         )  # fmt: skip
     return made
@@ -65,10 +67,20 @@ def call(found: CallDetail) -> list[RenderableType]:
         ("began", moment(found.started_at or found.created_at)),
         ("lasted", lasted(found.duration_seconds)),
         ("ended", Text.assemble(_ending(found.ending), f"  {found.ended_reason or ''}")),
-        ("success", _success(success=found.success, evaluation=found.success_evaluation)),
+        ("success", _judged(found)),
         ("cost", _cost(found)),
         ("summary", found.summary or NOT_MEASURED),
         *leads,
+        *(("kept too at", f"{each.source} {each.external_id}; it counts once") for each in found.same_calls),
+        *(
+            (
+                each.assistant_name or each.assistant_id or "assistant",
+                f"{each.assistant_version or ''} {each.agent_id or 'no agent'}, "
+                f"{lasted(each.duration_seconds)}, {money(each.cost_usd)} by time",
+            )
+            for each in found.parts
+        ),
+        *(("note", note) for note in found.notes),
     ])  # fmt: skip
     return [shown, Text(), *_said(found)]
 
@@ -78,15 +90,27 @@ def totals(found: CallTotals) -> list[RenderableType]:
     shown = tables.facts([
         ("calls", f"{count(found.calls)}, {count(found.calls - found.ended)} not ended"),
         ("success", f"{_rate(found)}; {count(found.success.unknown)} not judged"),
+        *(
+            (RUBRIC_WORDS[rubric], f"{score.average * 100:.0f} of 100 on average, {count(score.calls)}")
+            for rubric, score in found.success.scores.items()
+        ),
         ("cost", f"{_sum(found)}; {count(found.unpriced)} unpriced"),
         ("minutes", f"{found.duration_seconds / MINUTE:,.1f}"),
         ("ended", endings or NOT_MEASURED),
     ])  # fmt: skip
     by_agent = _figures("agent", [(each.agent_id or "no agent", each) for each in found.by_agent])
+    by_version = _figures(
+        "agent, version",
+        [
+            (f"{each.agent_id or 'no agent'} {each.assistant_version}", each)
+            for each in found.by_version
+            if each.assistant_version
+        ],
+    )
     by_day = _figures("day, UTC", [(f"{day.day}", day) for day in found.by_day[:MOST_DAYS]])
     older = len(found.by_day) - MOST_DAYS
     more = [Text(f"and {older} older days; --json has them all", "dim")] if older > 0 else []
-    return [shown, Text(), by_agent, Text(), by_day, *more]
+    return [shown, Text(), by_agent, Text(), by_version, Text(), by_day, *more]
 
 
 def lasted(seconds: float | None) -> str:
@@ -121,8 +145,18 @@ def _ending(ending: str | None) -> Text:
     return tables.state(ending) if ending else Text("not yet", "cyan")
 
 
-def _success(*, success: bool | None, evaluation: str | None) -> str:
-    return ANSWERS[success] if success is not None else evaluation or NOT_MEASURED
+def _success(success: bool | None) -> str:  # noqa: FBT001  # a value to be shown
+    return ANSWERS[success] if success is not None else NOT_MEASURED
+
+
+def _judged(found: CallDetail) -> str:
+    """What the answer means, the answer itself, and what it was given to."""
+    meaning = score_words(found.success_score, found.success_rubric) or _success(found.success)
+    if found.success_evaluation is None:
+        return meaning
+    rubric = found.success_rubric
+    by = RUBRIC_WORDS[rubric] if rubric is not None else "a rubric that is not known"
+    return f"{meaning} (said: {found.success_evaluation}; judged by {by})"
 
 
 def _cost(found: CallDetail) -> str:
@@ -147,7 +181,7 @@ def _said(found: CallDetail) -> list[RenderableType]:
     made = Table.grid(padding=(0, 2))
     for turn in found.turns:
         late = f"{turn.latency_seconds:.1f} s" if turn.latency_seconds is not None else ""
-        made.add_row(Text(lasted(turn.at_seconds), "dim"), Text(turn.speaker, "bold"), Text(turn.text), Text(late, "dim"))  # fmt: skip
+        made.add_row(Text(lasted(turn.at_seconds), "dim"), Text(turn.assistant or turn.speaker if found.parts else turn.speaker, "bold"), Text(turn.text), Text(late, "dim"))  # fmt: skip
     return [made]
 
 

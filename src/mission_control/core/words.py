@@ -130,6 +130,19 @@ class CallEnding(StrEnum):
     OTHER = "other"  # a reason that we do not know
 
 
+class SuccessRubric(StrEnum):
+    """By what a call was judged."""
+
+    PASS_FAIL = "pass_fail"  # noqa: S105
+    NUMERIC = "numeric"  # 1 to 10
+    PERCENTAGE = "percentage"
+    DESCRIPTIVE = "descriptive"  # excellent, good, fair, poor
+    LIKERT = "likert"  # strongly agree … strongly disagree
+    CHECKLIST = "checklist"
+    MATRIX = "matrix"
+    AUTOMATIC = "automatic"
+
+
 class LeadMatch(StrEnum):
     """How a call was found to belong to a lead, surest first."""
 

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple, Self
 
-from mission_control.core.words import CallEnding, CallSource
+from mission_control.core.words import CallEnding, CallSource, SuccessRubric
+from mission_control.data.call_documents import transcript_of
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 CENT_OF_A_MICRO_DOLLAR = Decimal("0.00000001")
@@ -34,23 +35,26 @@ class CallFacts:
     duration_seconds: float | None = None
     ended_reason: str | None = None
     ending: CallEnding | None = None
+    # As it was said, and by what was judged; what it means follows from the two.
     success_evaluation: str | None = None
-    success: bool | None = None
+    success_rubric: SuccessRubric | None = None
     cost_usd: Decimal | None = None
     customer_number: str | None = None
     customer_name: str | None = None
     summary: str | None = None
     transcript: str | None = None
+    names_call: str | None = None  # another system's id of the same call, which it is told to be
     # The source has deleted what was said: nothing of it is stored any more, whatever comes later.
     content_removed_at: datetime | None = None
+    # By assistant, of those that spoke in it.
+    part_agents: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
-NOT_TOLD = {"source", "external_id", "created_at", "document", "source_updated_at", "agent_id"}
+NOT_TOLD = {"source", "external_id", "created_at", "document", "source_updated_at", "agent_id",
+            "part_agents"}  # fmt: skip
 COLUMNS = tuple(each.name for each in fields(CallFacts) if each.name not in NOT_TOLD)
 # What tells what was said, or who said it.
 CONTENT = frozenset({"document", "summary", "transcript", "customer_number", "customer_name"})
-
-LABELS = {"bot": "AI", "assistant": "AI", "user": "User"}
 
 Path = tuple[str, ...]  # a column, or `document` and one or two keys
 
@@ -78,6 +82,7 @@ class KnownCall:
     created_at: datetime
     agent_id: str | None = None
     parts: Mapping[Path, Said] = field(default_factory=dict[Path, Said])
+    part_agents: Mapping[str, str] = field(default_factory=dict[str, str])  # as last told
 
     @classmethod
     def of(cls, facts: CallFacts) -> Self:
@@ -90,7 +95,7 @@ class KnownCall:
             if not _is_nothing(value)
         }
         created_at = min(facts.created_at, facts.source_updated_at or facts.created_at)
-        return cls(created_at, facts.agent_id, _settled(parts))
+        return cls(created_at, facts.agent_id, _settled(parts), facts.part_agents)
 
     @classmethod
     def stored(
@@ -120,7 +125,8 @@ class KnownCall:
             known = parts.get(path)
             parts[path] = said if known is None else _the_one_that_counts(known, said)
         created_at = min(self.created_at, other.created_at)
-        return KnownCall(created_at, self.agent_id or other.agent_id, _settled(parts))
+        agents = {**self.part_agents, **other.part_agents}
+        return KnownCall(created_at, self.agent_id or other.agent_id, _settled(parts), agents)
 
     @property
     def columns(self) -> dict[str, Any]:
@@ -171,26 +177,6 @@ class KnownCall:
     def _value(self, path: Path) -> Any:
         said = self.parts.get(path)
         return None if said is None else said.value
-
-
-def transcript_of(document: Mapping[str, Any]) -> str | None:
-    """What was said, line by line as Vapi writes it, from the messages of its document."""
-    match document:
-        case {"artifact": {"messages": [*messages]}}:
-            lines = [line for message in messages if (line := _line(message)) is not None]
-            return "\n".join(lines) or None
-        case _:
-            return None
-
-
-def _line(message: Any) -> str | None:
-    match message:
-        case {"role": str(role), "message": str(text)} | {"role": str(role), "content": str(text)}:
-            calls_tools = message.get("toolCalls") or message.get("tool_calls")
-            label = None if calls_tools else LABELS.get(role)
-            return f"{label}: {text.strip()}" if label and text.strip() else None
-        case _:
-            return None
 
 
 def _the_one_that_counts(one: Said, other: Said) -> Said:

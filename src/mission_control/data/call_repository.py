@@ -1,28 +1,27 @@
 """Reading calls, and the ways in which they are changed."""
 
-from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, delete, func, or_, select, tuple_, update
+from sqlalchemy import and_, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mission_control.core.errors import NotFoundError
-from mission_control.core.words import CallSource
+from mission_control.core.words import CallSource, SuccessRubric
 from mission_control.data.call_facts import CallFacts
 from mission_control.data.call_recording import CallRecording
 from mission_control.data.call_texts import (
     CALL_INDEX,
-    CallText,
     asked_for,
-    call_text,
     is_narrowed_by_more,
+    said_in,
 )
 from mission_control.data.call_totals import CallTotalsRepository
-from mission_control.data.calls import Call, CallContent, CallFilter, RecordedCall, batched
+from mission_control.data.calls import Call, CallContent, CallFilter, CallPart, RecordedCall
 from mission_control.data.pages import Cursor, Page, page_of, page_with
-from mission_control.data.text_search import Mark, says_all
+from mission_control.data.text_search import Mark, TextQuery, says_all
 
 # Calls that cost so much are few, or one in a hundred of all and soon met on the way back in time.
 FEW = 10_000
@@ -46,57 +45,41 @@ class CallRepository:
 
     async def delete(self, source: CallSource, external_ids: Sequence[str]) -> int:
         """Forget these calls altogether. Returns how many there were."""
-        gone = await self._session.execute(
-            delete(Call)
-            .where(Call.source == source, Call.external_id.in_(external_ids))
-            .returning(*Call.__table__.columns)
-            .execution_options(synchronize_session=False)
+        there = select(Call.id).where(Call.source == source, Call.external_id.in_(external_ids))
+        return await CallRecording(self._session, self._totals).forget(
+            (await self._session.scalars(there)).all()
         )
-        rows = [dict(row) for row in gone.mappings()]
-        for row in rows:
-            self._totals.add(row, times=-1)
-        return len(rows)
 
     # ------------------------------------------------------------ whose call it is
 
     async def link_agents(self, agents: Mapping[str, str]) -> int:
         """Give calls without an agent the one of their assistant (`{assistant_id: agent_id}`)."""
-        linked = 0
-        for assistant_id, agent_id in sorted(agents.items()):
-            done = await self._session.execute(
-                update(Call)
-                .where(Call.assistant_id == assistant_id, Call.agent_id.is_(None))
-                .values(agent_id=agent_id, to_index=_has_something_said())
-                .returning(*Call.__table__.columns)
-                .execution_options(synchronize_session=False)
-            )
-            rows = [dict(row) for row in done.mappings()]
-            for row in rows:
-                self._totals.add({**row, "agent_id": None}, times=-1)
-                self._totals.add(row)
-            await self._find_again([row["id"] for row in rows])
-            linked += len(rows)
-        return linked
-
-    async def _find_again(self, ids: Sequence[UUID]) -> None:
-        """The search can be narrowed to an agent, so it has to know of whose calls these are now."""
-        for some in batched(ids):
-            told = select(Call.__table__, CallContent.transcript).outerjoin(CallContent)
-            rows = (await self._session.execute(told.where(Call.id.in_(some)))).mappings()
-            for row in rows.all():
-                await self._session.execute(
-                    update(CallText)
-                    .where(CallText.call_id == row["id"])
-                    .values(words=call_text(row["id"], dict(row))["words"])
-                    .execution_options(synchronize_session=False)
-                )
+        return await CallRecording(self._session, self._totals).link_agents(agents)
 
     async def unlinked_assistants(self) -> set[str]:
-        """The assistants of calls that are no agent's."""
+        """The assistants of calls, and of parts of calls, that are no agent's."""
+        found: set[str] = set()
+        for whose in (Call, CallPart):
+            statement = select(whose.assistant_id).where(
+                whose.agent_id.is_(None), whose.assistant_id.is_not(None)
+            )
+            found |= {one for one in await self._session.scalars(statement.distinct()) if one}
+        return found
+
+    # ------------------------------------------------------------ what their judgement means
+
+    async def assistants_without_rubric(self) -> set[str]:
+        """The assistants of calls that were judged by nobody knows what."""
         statement = select(Call.assistant_id).where(
-            Call.agent_id.is_(None), Call.assistant_id.is_not(None)
+            Call.success_evaluation.is_not(None),
+            Call.success_rubric.is_(None),
+            Call.assistant_id.is_not(None),
         )
         return {one for one in await self._session.scalars(statement.distinct()) if one}
+
+    async def judge_by(self, rubrics: Mapping[str, SuccessRubric]) -> int:
+        """Say by what these assistants' calls were judged, where that was not known."""
+        return await CallRecording(self._session, self._totals).judge_by(rubrics)
 
     # ------------------------------------------------------------ reading
 
@@ -114,6 +97,7 @@ class CallRepository:
 
     async def page(self, wanted: CallFilter, *, limit: int, cursor: Cursor | None) -> Page[Call]:
         """Newest first."""
+        wanted = wanted.narrowed(with_parts=await self._has_parts(wanted))
         before = Mark(cursor.created_at, cursor.key(UUID)) if cursor is not None else None
         if wanted.text is not None:
             return page_with(await self._with_text(wanted, before, limit + 1), limit=limit)
@@ -121,6 +105,24 @@ class CallRepository:
             return page_with(await self._with_cost(wanted, before, limit + 1), limit=limit)
         statement = select(Call).where(*wanted.conditions())
         return await page_of(self._session, statement, Call, limit=limit, cursor=cursor)
+
+    async def _has_parts(self, wanted: CallFilter) -> bool:
+        """Few have, and who asks for nobody's parts is answered by an index."""
+        if not wanted.whose:
+            return False
+        spoken = [getattr(CallPart, name) == value for name, value in wanted.whose.items()]
+        some = select(CallPart.call_id).where(or_(*spoken)).limit(1)
+        return await self._session.scalar(some) is not None
+
+    async def parts(self, call_id: UUID) -> Sequence[CallPart]:
+        """What each assistant had of a call that several spoke in."""
+        statement = select(CallPart).where(CallPart.call_id == call_id)
+        return (await self._session.scalars(statement.order_by(CallPart.position))).all()
+
+    async def repetitions(self, call_id: UUID) -> Sequence[Call]:
+        """The rows of other systems that tell of the same call."""
+        statement = select(Call).where(Call.same_call_as == call_id)
+        return (await self._session.scalars(statement.order_by(Call.created_at, Call.id))).all()
 
     async def _with_text(
         self, wanted: CallFilter, before: Mark | None, count: int
@@ -132,7 +134,23 @@ class CallRepository:
         found = CALL_INDEX.newest_first(
             self._session, query, between=between, before=before, at_once=at_once
         )
-        return await self._first(found, wanted, count, runs=query.runs)
+
+        async def that_fit(ids: Sequence[UUID]) -> list[Call]:
+            return await self._that_say_it(wanted, query, ids)
+
+        return await _first(found, that_fit, count)
+
+    async def _that_say_it(
+        self, wanted: CallFilter, query: TextQuery, ids: Sequence[UUID]
+    ) -> list[Call]:
+        """Of a call that two systems keep one row, unless the other one alone says it."""
+        found = await self._that_fit(wanted, ids, runs=query.runs)
+        if wanted.source is not None:
+            return found
+        others = [call.same_call_as for call in found if call.same_call_as is not None]
+        saying = await CALL_INDEX.that_match(self._session, query, others)
+        listed = {call.id for call in await self._that_fit(wanted, saying, runs=query.runs)}
+        return [call for call in found if call.same_call_as not in listed]
 
     async def _are_few(self, wanted: CallFilter) -> bool:
         """Few that cost so much are looked up by it; many are soon met on the way through all.
@@ -146,7 +164,13 @@ class CallRepository:
         self, wanted: CallFilter, before: Mark | None, count: int
     ) -> Sequence[Call]:
         found = self._by_cost(wanted, before, at_once=READ_AT_ONCE)
-        return await self._first(found, wanted, count)
+
+        async def that_fit(ids: Sequence[UUID]) -> list[Call]:
+            newest = (Call.created_at.desc(), Call.id.desc())
+            fitting = select(Call).where(Call.id.in_(ids), *wanted.conditions())
+            return [*await self._session.scalars(fitting.order_by(*newest))]
+
+        return await _first(found, that_fit, count)
 
     async def _by_cost(
         self, wanted: CallFilter, before: Mark | None, *, at_once: int
@@ -165,38 +189,17 @@ class CallRepository:
                 return
             before = found[-1]
 
-    async def _first(
-        self,
-        candidates: AsyncGenerator[Sequence[Mark]],
-        wanted: CallFilter,
-        count: int,
-        *,
-        runs: Sequence[str] = (),
-    ) -> Sequence[Call]:
-        """The first of them that fit everything wanted."""
-        found: list[Call] = []
-        async with aclosing(candidates) as chunks:
-            async for marks in chunks:
-                found += await self._that_fit(wanted, runs, [mark.id for mark in marks])
-                if len(found) >= count:
-                    break
-        return found[:count]
-
     async def _that_fit(
-        self, wanted: CallFilter, runs: Sequence[str], ids: Sequence[UUID]
+        self, wanted: CallFilter, ids: Sequence[UUID], *, runs: Sequence[str]
     ) -> list[Call]:
-        fitting = and_(Call.id.in_(ids), *wanted.conditions())
+        fitting = and_(Call.id.in_(ids), *wanted.conditions(once=False))
         newest = (Call.created_at.desc(), Call.id.desc())
         if not runs:
             statement = select(Call).where(fitting).order_by(*newest)
             return [*await self._session.scalars(statement)]
-        read = select(Call, CallContent.transcript).outerjoin(CallContent).where(fitting)
+        read = select(Call, CallContent).outerjoin(CallContent).where(fitting)
         rows = (await self._session.execute(read.order_by(*newest))).all()
-        return [
-            call
-            for call, transcript in rows
-            if says_all(runs, (call.summary, transcript, call.customer_name))
-        ]
+        return [call for call, content in rows if says_all(runs, said_in(call, content))]
 
     async def _between(self, wanted: CallFilter) -> tuple[datetime, datetime] | None:
         """The times of the oldest and the newest call that can be wanted; None without any."""
@@ -243,10 +246,16 @@ class CallRepository:
         return (await self._session.scalars(statement)).all()
 
 
-def _has_something_said() -> ColumnElement[bool]:
-    said = select(1).where(CallContent.call_id == Call.id, CallContent.transcript != "")
-    return and_(
-        Call.ending.is_not(None),
-        Call.content_removed_at.is_(None),
-        or_(func.coalesce(Call.summary, "") != "", said.exists()),
-    )
+async def _first(
+    candidates: AsyncGenerator[Sequence[Mark]],
+    that_fit: Callable[[Sequence[UUID]], Awaitable[list[Call]]],
+    count: int,
+) -> Sequence[Call]:
+    """The first of them that fit everything wanted."""
+    found: list[Call] = []
+    async with aclosing(candidates) as chunks:
+        async for marks in chunks:
+            found += await that_fit([mark.id for mark in marks])
+            if len(found) >= count:
+                break
+    return found[:count]

@@ -5,15 +5,28 @@ seconds: a million calls take minutes.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 import structlog
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, tuple_, update
+from sqlalchemy import (
+    Connection,
+    Text,
+    bindparam,
+    cast,
+    delete,
+    func,
+    insert,
+    select,
+    tuple_,
+    update,
+)
 
 from mission_control.core.text_folding import all_words, folded
+from mission_control.data.call_documents import tools_text
 from mission_control.data.call_texts import NARROWS, CallText, call_text
-from mission_control.data.calls import Call, CallContent
+from mission_control.data.calls import Call, CallContent, CallPart
 from mission_control.data.conversations import Turn
 from mission_control.data.lead_texts import LeadText, lead_text
 from mission_control.data.leads import Lead, LeadPhone
@@ -31,19 +44,73 @@ def rebuild_search(connection: Connection) -> None:
     """All of it, in the transaction of this connection."""
     for texts in (CallText, LeadText):
         connection.execute(delete(texts))
-    fill_call_texts(connection)
+    fill_call_texts(connection, part_agents=_part_agents(connection))
     fill_lead_texts(connection)
     fold_turns(connection)
     fold_memories(connection)
 
 
-def fill_call_texts(connection: Connection) -> None:
+def fill_call_texts(
+    connection: Connection, *, part_agents: Mapping[UUID, Sequence[str]] | None = None
+) -> None:
     columns = [getattr(Call, name) for name in (*NARROWS, "summary", "customer_name")]
     told = select(
-        Call.id, Call.created_at, Call.customer_number, *columns, CallContent.transcript
+        Call.id,
+        Call.created_at,
+        Call.customer_number,
+        *columns,
+        CallContent.transcript,
+        CallContent.document,
     ).outerjoin(CallContent, CallContent.call_id == Call.id)
     for rows in _read(connection, told, Call.created_at, Call.id, what="calls"):
-        connection.execute(insert(CallText), [call_text(row.id, row._asdict()) for row in rows])
+        texts = [
+            call_text(row.id, row._asdict() | {"part_agents": (part_agents or {}).get(row.id)})
+            for row in rows
+        ]
+        connection.execute(insert(CallText), texts)
+
+
+def add_tools(connection: Connection) -> None:
+    """What tools were asked and answered, to calls that were made searchable without it."""
+    changed = (
+        update(CallText)
+        .where(CallText.call_id == bindparam("call"))
+        .values(words=bindparam("found"))
+    )
+    columns = [getattr(Call, name) for name in (*NARROWS, "summary", "customer_name")]
+    told = (
+        select(
+            Call.id,
+            Call.created_at,
+            Call.customer_number,
+            *columns,
+            CallContent.transcript,
+            CallContent.document,
+        )
+        .join(CallContent, CallContent.call_id == Call.id)
+        .where(cast(CallContent.document, Text).like("%tool%"))
+    )
+    for rows in _read(connection, told, Call.created_at, Call.id, what="calls"):
+        with_tools = [row for row in rows if tools_text(row.document or {})]
+        if not with_tools:
+            continue
+        texts = [call_text(row.id, row._asdict()) for row in with_tools]
+        words = [{"call": each["call_id"], "found": each["words"]} for each in texts]
+        connection.execute(changed, words)
+        ended = update(Call).where(
+            Call.id.in_([row.id for row in with_tools]), Call.ending.is_not(None)
+        )
+        # The memory's index reads these calls again, with what their tools did.
+        connection.execute(ended.values(to_index=True, updated_at=Call.updated_at))
+
+
+def _part_agents(connection: Connection) -> Mapping[UUID, Sequence[str]]:
+    """Of the few calls that several agents spoke in."""
+    found: dict[UUID, list[str]] = {}
+    told = select(CallPart.call_id, CallPart.agent_id).where(CallPart.agent_id.is_not(None))
+    for call_id, agent_id in connection.execute(told):
+        found.setdefault(call_id, []).append(agent_id)
+    return found
 
 
 def fill_lead_texts(connection: Connection) -> None:

@@ -265,6 +265,16 @@ class TextIndex:
         rows = (await session.execute(statement, asked)).all()
         return [Mark(*row) for row in rows]
 
+    async def that_match(
+        self, session: AsyncSession, query: TextQuery, keys: Sequence[Any]
+    ) -> Sequence[Any]:
+        """Those of these rows in which it is found."""
+        dialect = session.get_bind().dialect.name
+        statement = select(self.key).where(self.key.in_(keys), self._matches(dialect))
+        anywhere = Window([], datetime.max.replace(tzinfo=UTC))
+        asked = {"asked": _spoken(query, anywhere, dialect)}
+        return (await session.scalars(statement, asked)).all()
+
     def _matches(self, dialect: str) -> ColumnElement[bool]:
         asked = bindparam("asked", type_=Text())
         if dialect != "sqlite":

@@ -8,16 +8,21 @@ from mission_control.api.calls.schemas import (
     AgentFigures,
     CallDetail,
     CallPage,
+    CallPartRead,
     CallRead,
     CallTotals,
     DayFigures,
     MatchedLead,
+    SameCall,
+    ScoreFigures,
     Successes,
     TurnRead,
+    VersionFigures,
 )
 from mission_control.core.words import CallEnding, CallSource, LeadMatch
-from mission_control.data.call_totals import CallSums
-from mission_control.data.calls import Call, CallContent, CallFilter
+from mission_control.data.call_facts import CENT_OF_A_MICRO_DOLLAR
+from mission_control.data.call_figures import MILLION, CallSums
+from mission_control.data.calls import Call, CallContent, CallFilter, CallPart
 from mission_control.data.pages import Cursor
 from mission_control.data.unit_of_work import UnitOfWork
 from mission_control.integrations.vapi.call import LONGEST_CALL_SECONDS, VapiCall
@@ -51,6 +56,27 @@ async def read_call(uow: UnitOfWork, call_id: UUID) -> CallDetail:
         notes=_notes(seen) if is_vapi else [],
         cost_breakdown=dict(seen.cost_breakdown) if is_vapi else {},
         leads=await _leads_of(uow, call),
+        same_calls=[
+            SameCall.model_validate(each, from_attributes=True)
+            for each in await _same_calls(uow, call)
+        ],
+        parts=[_part(each) for each in await uow.calls.parts(call.id)] if call.is_shared else [],
+    )
+
+
+async def _same_calls(uow: UnitOfWork, call: Call) -> Sequence[Call]:
+    first = call if call.same_call_as is None else await uow.calls.get(call.same_call_as)
+    rows = [first, *await uow.calls.repetitions(first.id)]
+    return [row for row in rows if row.id != call.id]
+
+
+def _part(part: CallPart) -> CallPartRead:
+    names = ("assistant_id", "assistant_name", "assistant_version", "agent_id")
+    microseconds, units = part.duration_us, part.cost_units
+    return CallPartRead(
+        **{name: getattr(part, name) for name in names},
+        duration_seconds=None if microseconds is None else microseconds / MILLION,
+        cost_usd=None if units is None else units * CENT_OF_A_MICRO_DOLLAR,
     )
 
 
@@ -119,10 +145,18 @@ async def totals(uow: UnitOfWork, wanted: CallFilter) -> CallTotals:
         AgentFigures(agent_id=agent_id, **_figures(sums))
         for agent_id, sums in found.by_agent.items()
     ]
+    by_version = [
+        VersionFigures(agent_id=agent_id, assistant_version=version, **_figures(sums))
+        for (agent_id, version), sums in found.by_version.items()
+    ]
     by_day = [DayFigures(day=day, **_figures(sums)) for day, sums in found.by_day.items()]
     return CallTotals(
         **_figures(found.overall),
         by_agent=sorted(by_agent, key=lambda one: (-one.calls, one.agent_id or "")),
+        by_version=sorted(
+            by_version,
+            key=lambda one: (-one.calls, one.agent_id or "", one.assistant_version or ""),
+        ),
         by_day=sorted(by_day, key=lambda one: one.day, reverse=True),
     )
 
@@ -134,6 +168,14 @@ def _figures(sums: CallSums) -> dict[str, Any]:
         "cost_usd": sums.cost_usd,
         "unpriced": sums.unpriced,
         "duration_seconds": round(sums.duration_seconds, 3),
-        "success": Successes(yes=sums.succeeded, no=sums.failed, unknown=sums.unjudged),
+        "success": Successes(
+            yes=sums.succeeded,
+            no=sums.failed,
+            unknown=sums.unjudged,
+            scores={
+                rubric: ScoreFigures(calls=score.calls, average=score.average)
+                for rubric, score in sums.scores.items()
+            },
+        ),
         "endings": dict(sums.endings),
     }

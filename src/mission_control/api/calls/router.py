@@ -97,7 +97,9 @@ def wanted_calls(
 
 
 @router.get(
-    "", summary="List calls, newest first", responses=refusals(CursorError, CallFilterError)
+    "",
+    summary="List calls, newest first, each once",
+    responses=refusals(CursorError, CallFilterError),
 )
 async def list_calls(
     uow: ReadOnlyUow,
@@ -120,7 +122,7 @@ async def read_totals(
     created_from: From = None,
     created_to: To = None,
 ) -> CallTotals:
-    """A call that both Vapi and Close keep counts twice, unless one `source` is named."""
+    """A call that both Vapi and Close keep counts once, as Vapi tells it; with `source`, as that does."""
     _period(created_from, created_to)
     wanted = CallFilter(
         agent_id=agent_id, source=source, created_from=created_from, created_to=created_to

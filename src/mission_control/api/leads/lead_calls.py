@@ -1,7 +1,6 @@
 """The calls of one lead, at Vapi and at Close, each with how it is known to be the lead's."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 from uuid import UUID
 
 from mission_control.api.leads.schemas import LeadCall, LeadReference
@@ -9,8 +8,6 @@ from mission_control.core.words import CallSource, LeadMatch
 from mission_control.data.calls import Call
 from mission_control.data.leads import Lead
 from mission_control.data.unit_of_work import UnitOfWork
-
-SAME_CALL_WITHIN = timedelta(seconds=120)
 
 
 async def calls_of_lead(uow: UnitOfWork, lead: Lead, *, limit: int) -> list[LeadCall]:
@@ -23,7 +20,9 @@ async def calls_of_lead(uow: UnitOfWork, lead: Lead, *, limit: int) -> list[Lead
         matched_by = _matched_by(call, lead.id)
         others = sharing.get(call.customer_number or "", {})
         columns = {
-            name: getattr(call, name) for name in LeadCall.model_fields if hasattr(Call, name)
+            name: getattr(call, name)
+            for name in LeadCall.model_fields
+            if hasattr(Call, name) and name != "same_call_as"
         }
         found.append(
             LeadCall(
@@ -47,25 +46,6 @@ def _matched_by(call: Call, lead_id: str) -> LeadMatch:
 
 
 def _same_calls(calls: Sequence[Call]) -> dict[UUID, UUID]:
-    """Pairs of rows, one of each source, that tell of one conversation; the nearest in time first."""
-    pairs = sorted(
-        (
-            (abs(_begin(one) - _begin(other)), str(one.id), one.id, other.id)
-            for one in calls
-            if one.source is CallSource.VAPI and one.customer_number is not None
-            for other in calls
-            if other.source is CallSource.CLOSE
-            and other.customer_number == one.customer_number
-            and abs(_begin(one) - _begin(other)) <= SAME_CALL_WITHIN
-        ),
-        key=lambda pair: pair[:2],
-    )
-    same: dict[UUID, UUID] = {}
-    for _, _, one_id, other_id in pairs:
-        if one_id not in same and other_id not in same:
-            same |= {one_id: other_id, other_id: one_id}
-    return same
-
-
-def _begin(call: Call) -> datetime:
-    return call.started_at or call.created_at
+    """Both ways: each row of a pair names the other one."""
+    pairs = [(call.id, call.same_call_as) for call in calls if call.same_call_as is not None]
+    return dict(pairs) | {other: one for one, other in pairs}

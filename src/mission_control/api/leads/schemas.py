@@ -15,7 +15,7 @@ from pydantic import (
 
 from mission_control.core.money import Money
 from mission_control.core.request_values import RequestBody, not_null
-from mission_control.core.words import CallEnding, CallSource, LeadMatch
+from mission_control.core.words import CallEnding, CallSource, LeadMatch, SuccessRubric
 
 CLOSE_ID = r"^[A-Za-z0-9_-]{1,64}$"
 Text = Annotated[str, StringConstraints(max_length=10_000)]
@@ -82,14 +82,17 @@ class LeadCall(BaseModel):
     status: str | None
     ended_reason: str | None
     ending: CallEnding | None = Field(description="null: it has not ended yet")
+    success_evaluation: str | None
+    success_rubric: SuccessRubric | None
     success: bool | None
+    success_score: float | None
     cost_usd: Money | None = Field(description="null: unpriced")
     customer_number: str | None
     summary: str | None
     matched_by: LeadMatch = Field(description="How it was found to belong to this lead.")
     same_call_as: UUID | None = Field(
-        description="The same call as the other source tells of it: same number, begun within "
-        "two minutes."
+        description="The row of the other source that tells of the same call: named by it, or with "
+        "the same number, begun within two minutes and about as long."
     )
     other_leads: list[LeadReference] = Field(
         description="Leads that share the number: the call may be theirs."

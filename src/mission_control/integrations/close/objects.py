@@ -1,5 +1,6 @@
 """What we rely on in the JSON that Close sends; everything else stays in `document`."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,11 @@ from mission_control.core.storable import storable_text
 LONG_BEFORE = datetime(1970, 1, 1, tzinfo=UTC)
 # Close transcribes calls from about half a minute on; asking for a few more costs nothing.
 LONG_ENOUGH_SECONDS = 15.0
+# As Vapi makes them; Close's own ids look otherwise.
+CALL_ID = re.compile(
+    r"(?<![0-9a-f-])[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?![0-9a-f-])",
+    re.IGNORECASE,
+)
 NOT_OVER = frozenset({"created", "in-progress"})
 VOICEMAIL = frozenset({"vm-answer", "vm-left"})
 
@@ -151,6 +157,7 @@ class CloseCall:
     ending: Ending | None
     cost_usd: Decimal | None
     customer_number: str | None
+    names_call: str | None  # an id that a note or a field of it has: another system's, of this call
     transcript: CallTranscript | None
     wants_transcript: bool
     document: JsonObject
@@ -179,6 +186,7 @@ class CloseCall:
             ending=None if reason is None else ENDINGS.get(reason, "other"),
             cost_usd=_cents(call.get("cost")),
             customer_number=e164(text(call.get("remote_phone"))) or e164(text(call.get("phone"))),
+            names_call=_named_call(call),
             transcript=transcript or CallTranscript.of(call.get("voicemail_transcript")),
             wants_transcript=_wants_transcript(
                 call, disposition, duration, is_over=reason is not None
@@ -256,6 +264,18 @@ def _cents(given: JsonValue) -> Decimal | None:
     except InvalidOperation:
         return None
     return cents / 100 if cents.is_finite() and abs(cents) < 10**9 else None
+
+
+def _named_call(call: JsonObject) -> str | None:
+    """Whoever logs a call of another system in Close writes its id into the note or a field."""
+    fields = [value for key, value in call.items() if key.startswith("custom.")]
+    custom = call.get("custom")
+    fields += custom.values() if isinstance(custom, dict) else []
+    for value in (*fields, call.get("note"), call.get("note_html")):
+        found = CALL_ID.search(value) if isinstance(value, str) else None
+        if found is not None:
+            return found[0].lower()
+    return None
 
 
 def _wants_transcript(

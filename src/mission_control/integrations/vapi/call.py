@@ -16,7 +16,7 @@ from pydantic import JsonValue
 from mission_control.core.json_types import JsonObject
 from mission_control.core.phone_numbers import e164
 from mission_control.core.storable import storable_text
-from mission_control.core.words import CallEnding
+from mission_control.core.words import CallEnding, SuccessRubric
 from mission_control.integrations.vapi.json_fields import (
     figure_of,
     id_in,
@@ -27,6 +27,7 @@ from mission_control.integrations.vapi.json_fields import (
     text_of,
     time_in,
 )
+from mission_control.integrations.vapi.rubrics import rubric_of_call
 from mission_control.integrations.vapi.turns import Turn, turns_of
 
 ENDED_STATUSES = frozenset({"ended", "not-found"})
@@ -71,6 +72,7 @@ class VapiCall:
     created_at: datetime | None = None
     updated_at: datetime | None = None
     assistant_id: str | None = None
+    activated: tuple[str, ...] = ()  # ids of all assistants that came into it
     assistant_name: str | None = None
     assistant_version: str | None = None
     direction: str | None = None
@@ -93,8 +95,9 @@ class VapiCall:
     structured_outputs: JsonObject
     variables: JsonObject
     metadata: JsonObject
+    # As it was said, whatever the rubric; and the rubric, where the call has its assistant.
     success_evaluation: str | None = None
-    success: bool | None = None  # only where the rubric says yes or no
+    success_rubric: SuccessRubric | None = None
     turns: tuple[Turn, ...] = ()
 
     @classmethod
@@ -107,15 +110,15 @@ class VapiCall:
         started_at, ended_at = time_in(raw, "startedAt"), time_in(raw, "endedAt")
         lasted = _duration(raw, started_at, ended_at)
         reason = text_in(raw, "endedReason")
-        evaluation = plain_text_of(analysis.get("successEvaluation"))
         messages = artifact.get("messages") or raw.get("messages")
         return cls(
             id=id_in(raw, "id"),
             created_at=time_in(raw, "createdAt"),
             updated_at=time_in(raw, "updatedAt"),
-            assistant_id=id_in(raw, "assistantId") or id_in(object_in(raw, "assistant"), "id"),
+            assistant_id=_assistant_id(raw, artifact),
             assistant_name=text_in(object_in(raw, "assistant"), "name"),
             assistant_version=_version(raw, artifact),
+            activated=tuple(_activated(artifact)),
             direction=_direction(raw),
             status=text_in(raw, "status", 32),
             started_at=started_at,
@@ -136,8 +139,8 @@ class VapiCall:
             structured_outputs=object_in(artifact, "structuredOutputs"),
             variables=_variables(raw, artifact),
             metadata=object_in(raw, "metadata") | metadata,
-            success_evaluation=evaluation,
-            success=_yes_or_no(evaluation),
+            success_evaluation=plain_text_of(analysis.get("successEvaluation")),
+            success_rubric=rubric_of_call(raw),
             turns=tuple(turns_of(messages)),
         )
 
@@ -193,6 +196,23 @@ def _direction(raw: JsonObject) -> str | None:
     return None if kind is None else DIRECTIONS.get(kind, kind)
 
 
+def _assistant_id(raw: JsonObject, artifact: JsonObject) -> str | None:
+    """Of a squad's call: the one that answered it."""
+    told = id_in(raw, "assistantId") or id_in(object_in(raw, "assistant"), "id")
+    return told or next(iter(_activated(artifact)), None)
+
+
+def _activated(artifact: JsonObject) -> list[str]:
+    """The ids of the assistants that came into the call, in order."""
+    activations = artifact.get("assistantActivations")
+    found = [
+        id_in(each, "assistantId")
+        for each in (activations if isinstance(activations, list) else [])
+        if isinstance(each, dict)
+    ]
+    return list(dict.fromkeys(each for each in found if each is not None))
+
+
 def _version(raw: JsonObject, artifact: JsonObject) -> str | None:
     told = plain_text_of(raw.get("assistantVersion"))
     if told is None:
@@ -232,10 +252,6 @@ def _breakdown(given: JsonObject) -> dict[str, Decimal]:
         if not key.endswith("Tokens")
     }
     return {storable_text(key): value for key, value in parts.items() if value is not None}
-
-
-def _yes_or_no(evaluation: str | None) -> bool | None:
-    return {"true": True, "false": False}.get((evaluation or "").strip().lower())
 
 
 def _variables(raw: JsonObject, artifact: JsonObject) -> JsonObject:

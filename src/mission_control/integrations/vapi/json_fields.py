@@ -1,5 +1,6 @@
 """Reading JSON that may be anything: nothing is trusted to have the type that the reference says."""
 
+import json
 import re
 from datetime import UTC, datetime
 
@@ -27,12 +28,14 @@ def text_in(value: JsonObject, key: str, longest: int = LONGEST_TEXT) -> str | N
 
 
 def plain_text_of(value: JsonValue) -> str | None:
-    """What a rubric answers with may be a text, a number or a boolean."""
+    """What a rubric answers with may be a text, a number, a boolean, or a list of such."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int | float):
         return repr(value) if abs(value) < 1e15 else None
-    found = text_of(value)
+    found = text_of(
+        json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
+    )
     return found[:LONGEST_TEXT] if found else None
 
 

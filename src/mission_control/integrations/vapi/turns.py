@@ -24,6 +24,7 @@ class Turn:
     at_seconds: float | None = None
     duration_seconds: float | None = None
     latency_seconds: float | None = None  # from the caller's last word to the agent's first
+    assistant: str | None = None  # which of several spoke, by name or else by id
 
 
 def turns_of(messages: JsonValue) -> Iterator[Turn]:
@@ -44,7 +45,10 @@ def turns_of(messages: JsonValue) -> Iterator[Turn]:
             is_caller = SPEAKERS[role] == "caller"
             latency = None if is_caller else _gap(asked_at, figure_of(message.get("time")))
             asked_at = _end(message) if is_caller else None
-            yield Turn(SPEAKERS[role], text, _seconds(message), _duration(message), latency)
+            assistant = text_in(message, "assistantName") or text_in(message, "assistantId")
+            yield Turn(
+                SPEAKERS[role], text, _seconds(message), _duration(message), latency, assistant
+            )
 
 
 def _calls_tools(message: JsonObject) -> bool:

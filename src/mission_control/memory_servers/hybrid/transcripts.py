@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from mission_control.core.words import CallSource, ConversationSource
+from mission_control.data.call_documents import tool_uses
 from mission_control.data.calls import Call, CallContent
 from mission_control.data.conversations import ConversationFacts, SpokenTurn
 
@@ -87,11 +88,19 @@ def _said_at_vapi(document: Mapping[str, Any], began: datetime) -> Iterator[Spok
             return
     for message in messages:
         match message:
-            case {"role": str(role), "message": str(text)} if role in SPEAKERS:
+            case {"role": str(role), "message": str(text)} if role in SPEAKERS and not _calls_tools(
+                message
+            ):
                 at = _after(began, message.get("secondsFromStart"))
                 yield SpokenTurn(_clean(text), SPEAKERS[role], at)
-            case _:  # prompts, and the calls of tools: nobody said them
-                pass
+            case _:  # nobody said a prompt; what tools did is asked about as often as what was said
+                for use in tool_uses(message):
+                    yield SpokenTurn(_clean(use.text), "tool", _after(began, use.at_seconds))
+
+
+def _calls_tools(message: Mapping[str, Any]) -> bool:
+    """What stands beside the calls of tools was never spoken."""
+    return bool(message.get("toolCalls") or message.get("tool_calls"))
 
 
 def _said_at_close(document: Mapping[str, Any], began: datetime) -> Iterator[SpokenTurn]:

@@ -23,7 +23,9 @@ ALL_AGENTS = "All agents"
 EVER, OWN_SPAN = "Ever", "From … to …"
 SPANS = {"Last 7 days": 7, "Last 30 days": 30, "Last 90 days": 90, EVER: None, OWN_SPAN: None}
 KEPT_BY = {"Vapi": CallSource.VAPI, "Close": CallSource.CLOSE, "Both": None}
-BOTH = "A call that both Vapi and Close keep is listed twice here, and counts twice."
+BOTH = (
+    "A call that both Vapi and Close keep is listed once here, as Vapi tells it, and counts once."
+)
 CLOSE_ONLY = "Close keeps calls of people too; it judges none, and names no agent."
 SUCCESSES = {"yes": True, "no": False}
 Asked = dict[str, Any]
@@ -217,7 +219,8 @@ def row(call: CallRead, *, both: bool) -> dict[str, object]:
         "Lasted": figures.clock(call.duration_seconds),
         "Ended": [badges.ENDINGS[call.ending][0]] if call.ending else ["not yet"],
         "Why": call.ended_reason or "",
-        "Success": badges.success_word(success=call.success, evaluation=call.success_evaluation),
+        "Success": badges.success_word(call.success),
+        "Score": badges.score_word(call),
         "Cost": figures.money(call.cost_usd, measured=call.ending is not None),
         **({"Source": badges.SOURCES[call.source]} if both else {}),
         "Summary": call.summary or "",

@@ -3,6 +3,8 @@
 import re
 from typing import Literal
 
+from mission_control.api.calls.schemas import CallRead
+from mission_control.core.call_success import RUBRIC_WORDS, score_words
 from mission_control.core.setting_values import SANDBOX_MODEL
 from mission_control.core.words import (
     AgentStatus,
@@ -130,11 +132,22 @@ def ending(found: CallEnding) -> str:
     return _badge(*ENDINGS[found])
 
 
-def success_word(*, success: bool | None, evaluation: str | None) -> str:
-    """Yes or no, or else what the assistant's rubric said."""
-    if success is None:
-        return evaluation or "—"
-    return "yes" if success else "no"
+def success_word(success: bool | None) -> str:  # noqa: FBT001  # a value to be shown
+    """Of a rubric that says pass or fail; what stands on a scale is a score, in its own column."""
+    return {True: "yes", False: "no", None: "—"}[success]
+
+
+def score_word(call: CallRead) -> str:
+    return score_words(call.success_score, call.success_rubric) or "—"
+
+
+def judged_words(call: CallRead) -> str:
+    """What was answered, and to what rubric."""
+    if call.success_evaluation is None:
+        return "Its success was not judged."
+    rubric = call.success_rubric
+    by = RUBRIC_WORDS[rubric] if rubric is not None else "a rubric that is not known"
+    return f"Judged by {by}: {plain(call.success_evaluation)}"
 
 
 def match(found: LeadMatch) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from mission_control.api.calls.schemas import CallDetail, TurnRead
+from mission_control.core.call_success import score_words
 from mission_control.core.counting import counted
 from mission_control.core.words import CallSource, LeadMatch
 from mission_control.ui.components import badges, figures, frame
@@ -85,9 +86,8 @@ def _figures(call: CallDetail) -> None:
     cells = st.columns(4)
     cells[0].metric("Began", figures.day_and_time(call.started_at or call.created_at))
     cells[1].metric("Lasted", figures.clock(call.duration_seconds))
-    cells[2].metric(
-        "Success", badges.success_word(success=call.success, evaluation=call.success_evaluation)
-    )
+    score = score_words(call.success_score, call.success_rubric)
+    cells[2].metric("Success", score or badges.success_word(call.success))
     cells[3].metric("Cost", figures.money(call.cost_usd, measured=call.ending is not None))
     told = {
         "number": call.customer_number,
@@ -96,6 +96,31 @@ def _figures(call: CallDetail) -> None:
         f"id at {badges.SOURCES[call.source]}": call.external_id,
     }
     st.caption(" · ".join(f"{name} `{value}`" for name, value in told.items() if value))
+    st.caption(badges.judged_words(call))
+    for note in call.notes:
+        st.caption(badges.plain(note))
+    for other in call.same_calls:
+        source = badges.SOURCES[other.source]
+        st.caption(f"{source} keeps this call too, as `{other.external_id}`. It counts once.")
+    if call.parts:
+        _parts(call)
+
+
+def _parts(call: CallDetail) -> None:
+    """What each of several assistants had of it."""
+    show_marked_rows(
+        [
+            {
+                "Assistant": badges.plain(each.assistant_name or each.assistant_id or "—"),
+                "Version": each.assistant_version or "—",
+                "Agent": each.agent_id or "—",
+                "Had the call": figures.clock(each.duration_seconds),
+                "Cost, by time": figures.money(each.cost_usd),
+            }
+            for each in call.parts
+        ],
+        alt="Assistants that spoke in this call",
+    )
 
 
 # ------------------------------------------------------------------ what was said
@@ -107,7 +132,7 @@ def _said(call: CallDetail) -> None:
         removed = figures.moment(call.content_removed_at)
         st.info(f"What was said was deleted at {source}, on {removed}. Its figures stay.")
     elif call.turns:
-        _turns(call.turns)
+        _turns(call.turns, is_shared=bool(call.parts))
     elif call.transcript:
         st.text(call.transcript)
     elif call.content_withheld:
@@ -118,24 +143,25 @@ def _said(call: CallDetail) -> None:
         st.info("Nothing was said: the call was never held, or nobody spoke.")
 
 
-def _turns(turns: list[TurnRead]) -> None:
+def _turns(turns: list[TurnRead], *, is_shared: bool) -> None:
     waits = [each.latency_seconds for each in turns if each.latency_seconds is not None]
     if waits:
         st.caption(
             f"The agent answered {counted(len(waits), 'time')}: half of them within "
             f"{median(waits):.1f} s, all within {max(waits):.1f} s."
         )
-    st.html(
-        f'{STYLE}<div class="mc-turns" role="log">{"".join(_turn(each) for each in turns)}</div>'
-    )
+    shown = "".join(_turn(each, is_shared=is_shared) for each in turns)
+    st.html(f'{STYLE}<div class="mc-turns" role="log">{shown}</div>')
 
 
-def _turn(turn: TurnRead) -> str:
+def _turn(turn: TurnRead, *, is_shared: bool) -> str:
     late = turn.latency_seconds
     return TURN.format(
         speaker=turn.speaker,
         at=figures.clock(turn.at_seconds) if turn.at_seconds is not None else "",
-        who=SPEAKERS[turn.speaker],
+        who=html.escape(turn.assistant or SPEAKERS[turn.speaker])
+        if is_shared
+        else SPEAKERS[turn.speaker],
         text=html.escape(turn.text),
         late=f"{late:.1f} s" if late is not None else "",
         slow=" slow" if late is not None and late >= SLOW_SECONDS else "",

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from mission_control.api.calls.schemas import CallFigures, CallTotals, DayFigures
+from mission_control.core.call_success import RUBRIC_WORDS
 from mission_control.core.counting import counted
 from mission_control.core.words import CallEnding
 from mission_control.ui.components import badges, figures
@@ -23,7 +24,7 @@ COLORS: dict[CallEnding, str] = {
     CallEnding.ERROR: "#cc4b3f",
     CallEnding.OTHER: "#6b7688",
 }
-YES, NO, UNKNOWN = "success", "no success", "not judged"
+YES, NO, UNKNOWN = "success", "no success", "judged otherwise, or not"
 DRAWN: dict[str, dict[str, str]] = {
     "Calls": {YES: "#2e9e6b", NO: "#cc4b3f", UNKNOWN: "#aab4c2"},
     "Cost": {"USD": "#3878bd"},
@@ -31,13 +32,17 @@ DRAWN: dict[str, dict[str, str]] = {
 }
 MINUTE = 60
 HELP = {
-    "Success": "Of the calls that the assistant's own rubric judged with yes or no.",
+    "Success": (
+        "Of the calls whose assistant judges by pass or fail. What stands on a scale is below, each "
+        "scale by itself."
+    ),
     "Cost": "Of the calls that have a price; the others are not in the sum.",
 }
 
 
 def call_totals(found: CallTotals, *, one_agent: bool) -> None:
     _numbers(found)
+    _scores(found)
     share_bar(
         [(badges.ENDINGS[each][0], count, COLORS[each]) for each, count in found.endings.items()],
         label="How the calls ended",
@@ -60,6 +65,16 @@ def _numbers(found: CallFigures) -> None:
     ]
     for cell, (name, value, more) in zip(st.columns(4), cells, strict=True):
         cell.metric(name, value, more, delta_color="off", delta_arrow="off", help=HELP.get(name))
+
+
+def _scores(found: CallFigures) -> None:
+    told = [
+        f"{RUBRIC_WORDS[rubric]}: {score.average * 100:.0f} of 100 on average in "
+        f"{counted(score.calls, 'call')}"
+        for rubric, score in found.success.scores.items()
+    ]
+    if told:
+        st.caption("Judged on a scale, from its worst answer to its best: " + " · ".join(told))
 
 
 def _open(found: CallFigures) -> str:

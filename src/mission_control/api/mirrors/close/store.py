@@ -115,6 +115,7 @@ def _call_facts(call: CloseCall) -> CallFacts:
         source_updated_at=call.updated_at,
         lead_id=_short(call.lead_id, 64),
         contact_id=_short(call.contact_id, 64),
+        names_call=call.names_call,
         direction=_short(call.direction, 32),
         status=_short(call.status, 32),
         started_at=call.started_at,

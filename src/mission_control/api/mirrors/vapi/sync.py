@@ -18,8 +18,10 @@ from mission_control.core.words import CallSource
 from mission_control.data.calls import Call
 from mission_control.integrations.errors import IntegrationError, IntegrationNotFoundError
 from mission_control.integrations.vapi.call import VapiCall
+from mission_control.integrations.vapi.rubrics import rubric_of
 
 SYNC_NAME = "vapi.calls"
+RUBRICS = "vapi.rubrics"  # assistants whose rubric nobody can tell
 # What changed shortly before the newest change we saw is asked for again.
 OVERLAP = timedelta(minutes=2)
 CLOCKS_DIFFER_BY = timedelta(minutes=10)  # at the most, Vapi's and ours
@@ -63,6 +65,7 @@ class _CallSync:
             complete_until = await self._read_changes(complete_until)
             await self._read_open_calls()
         await self._link_by_name()
+        await self._learn_rubrics()
         async with self._resources.unit_of_work() as uow:
             state = await uow.sync_states.of(SYNC_NAME)
             state.complete_until, state.position, state.error = complete_until, {}, None
@@ -150,6 +153,28 @@ class _CallSync:
         if links:
             async with self._resources.unit_of_work() as uow:
                 await uow.calls.link_agents(links)
+
+    async def _learn_rubrics(self) -> None:
+        """Calls in a list come without their assistant: it has to be asked by what it judges.
+
+        One that Vapi has no more is asked about once; its calls' answers stay as they were said.
+        """
+        async with self._resources.unit_of_work(readonly=True) as uow:
+            waiting = await uow.calls.assistants_without_rubric()
+            state = await uow.sync_states.seen(RUBRICS)
+            gone = set(state.position.get("gone", [])) if state is not None else set[str]()
+        if not waiting - gone:
+            return
+        there = {
+            str(one["id"]): rubric_of(one) for one in await self._resources.vapi.get_assistants()
+        }
+        known = {one: there[one] for one in waiting & there.keys()}
+        async with self._resources.unit_of_work() as uow:
+            await uow.calls.judge_by({one: rubric for one, rubric in known.items() if rubric})
+            unknown = {
+                one for one, rubric in known.items() if rubric is None
+            } | waiting - there.keys()
+            (await uow.sync_states.of(RUBRICS)).position = {"gone": sorted(unknown)}
 
 
 def _newest_change(calls: Sequence[VapiCall]) -> datetime | None:
