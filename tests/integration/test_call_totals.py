@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -33,7 +34,7 @@ async def unit(database_url: str) -> AsyncIterator[Unit]:
     async with UnitOfWork(sessions) as uow:
         for agent_id in AGENTS[1:]:
             await an_agent(uow, agent_id)
-    yield lambda **options: UnitOfWork(sessions, **options)
+    yield partial(UnitOfWork, sessions)
     await engine.dispose()
 
 
@@ -131,8 +132,8 @@ def had(call: Call, part: CallPart) -> Counted:
 
 
 async def all_calls(uow: UnitOfWork) -> list[tuple[Call, list[CallPart]]]:
-    calls = [*await uow._session.scalars(select(Call))]
-    parts = [*await uow._session.scalars(select(CallPart))]
+    calls = [*await uow._session.scalars(select(Call))]  # pyright: ignore[reportPrivateUsage]
+    parts = [*await uow._session.scalars(select(CallPart))]  # pyright: ignore[reportPrivateUsage]
     return [(call, [part for part in parts if part.call_id == call.id]) for call in calls]
 
 
@@ -241,7 +242,7 @@ async def test_always_what_the_calls_come_to(unit: Unit, seed: int) -> None:
         assert any(parts for _, parts in calls)
         assert any(call.same_call_as for call, _ in calls)
     async with unit() as uow:
-        await uow.agents.delete(await uow._session.get_one(Agent, "ada"))
+        await uow.agents.delete(await uow._session.get_one(Agent, "ada"))  # pyright: ignore[reportPrivateUsage]
     await assert_right(unit, chance)
     async with unit(readonly=True) as uow:
         assert "ada" not in (await uow.call_totals.read(CallFilter())).by_agent
@@ -287,7 +288,7 @@ async def test_wrong_sums_are_found_and_mended(unit: Unit) -> None:
     async with unit() as uow:
         await uow.calls.store([statement_about(n, chance, 1) for n in range(20)])
         await uow.call_totals.write_changes()
-        await uow._session.execute(text("UPDATE call_totals SET calls = calls + 2"))
+        await uow._session.execute(text("UPDATE call_totals SET calls = calls + 2"))  # pyright: ignore[reportPrivateUsage]
     async with unit() as uow:
         wrong = await uow.call_totals.differences()
         assert {each.too_high_by["calls"] for each in wrong} == {2}

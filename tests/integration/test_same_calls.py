@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import permutations
 from typing import Any
 
@@ -22,7 +23,7 @@ Unit = Callable[..., UnitOfWork]
 async def unit(database_url: str) -> AsyncIterator[Unit]:
     engine = create_engine(database_url)
     sessions = create_sessions(engine)
-    yield lambda **options: UnitOfWork(sessions, **options)
+    yield partial(UnitOfWork, sessions)
     await engine.dispose()
 
 
@@ -36,7 +37,7 @@ def at_close(external_id: str = "acti_1", *, after: float = 40, **changes: Any) 
 
 def _facts(source: CallSource, external_id: str, after: float, changes: Any) -> CallFacts:
     began = T0 + timedelta(seconds=after)
-    told = {
+    told: dict[str, Any] = {
         "created_at": began,
         "started_at": began,
         "source_updated_at": began + timedelta(minutes=5),

@@ -363,7 +363,7 @@ async def stories(world: CallsWorld, calls: int) -> list[dict[str, Any]]:
         caught.extend(json.loads(json.dumps(message.body)) for message in messages)
         return {}
 
-    app: Any = world.vapi._transport
+    app: Any = world.vapi._transport  # pyright: ignore[reportPrivateUsage]
     app.app.state.stand_in.webhooks.deliver = catch
     await world.replay(count=calls, types=[*CALL_STATE_MESSAGES])
     assert len({message["call"]["id"] for message in caught}) == calls

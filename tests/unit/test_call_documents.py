@@ -112,7 +112,7 @@ def test_parts_are_the_whole_whatever_is_told(
 
 
 def test_what_tools_were_asked_and_answered_is_text() -> None:
-    asked = [{"function": {"name": "faq", "arguments": {"query": "deals"}}},
+    asked: list[Any] = [{"function": {"name": "faq", "arguments": {"query": "deals"}}},
              {"function": {"name": "book", "arguments": '{"day":"Friday"}'}}, {"function": {}}, "odd"]  # fmt: skip
     known = document(
         {"role": "tool_calls", "toolCalls": asked},

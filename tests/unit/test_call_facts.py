@@ -89,7 +89,7 @@ class TestWhatCounts:
         assert said(3, created=10).created_at == T0 + timedelta(minutes=3)
 
 
-MESSAGES = {
+MESSAGES: dict[str, Any] = {
     "artifact": {
         "messages": [
             {"role": "bot", "message": "Hello."},
@@ -122,12 +122,13 @@ class TestTranscript:
         assert known.columns["transcript"] is None
 
 
-DOCUMENTS = st.dictionaries(
-    st.sampled_from("ab"),
-    st.sampled_from([None, 1, "x", [], [1], {}, {"m": [1]}, {"m": [], "n": 2}, {"m": [2]}]),
-) | st.builds(
-    lambda text: {"artifact": {"messages": [{"role": "user", "message": text}]}},
-    st.sampled_from(["one", "two"]),
+def spoken(text: str) -> dict[str, Any]:
+    return {"artifact": {"messages": [{"role": "user", "message": text}]}}
+
+
+VALUES: list[Any] = [None, 1, "x", [], [1], {}, {"m": [1]}, {"m": [], "n": 2}, {"m": [2]}]
+DOCUMENTS = st.dictionaries(st.sampled_from("ab"), st.sampled_from(VALUES)) | st.builds(
+    spoken, st.sampled_from(["one", "two"])
 )
 STATEMENTS = st.builds(
     said,

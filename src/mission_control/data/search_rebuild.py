@@ -109,7 +109,7 @@ def _part_agents(connection: Connection) -> Mapping[UUID, Sequence[str]]:
     found: dict[UUID, list[str]] = {}
     told = select(CallPart.call_id, CallPart.agent_id).where(CallPart.agent_id.is_not(None))
     for call_id, agent_id in connection.execute(told):
-        found.setdefault(call_id, []).append(agent_id)
+        found.setdefault(call_id, []).append(str(agent_id))
     return found
 
 
