@@ -1,5 +1,7 @@
 """The OpenAPI document is complete: it is what clients are made from."""
 
+import json
+import re
 from typing import Any
 
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from mission_control.api.app import create_app
 from mission_control.api.problems import MEDIA_TYPE
 from mission_control.core.playbook_parts import RESERVED_AGENT_IDS
+from mission_control.core.settings import Settings
 
 DOCUMENT = create_app().openapi()
 OPERATIONS = [
@@ -75,6 +78,14 @@ def test_no_agent_has_an_address_of_ours_for_its_id() -> None:
         if path[: len(before)] == list(before) and len(path) > len(before)
     }
     assert words - {"{agent_id}"} == RESERVED_AGENT_IDS
+
+
+def test_no_pattern_counts_letters() -> None:
+    """`\\w{1,120}` takes 3 MB of each process, for each field that has it."""
+    settings = json.dumps(Settings.model_json_schema())
+    patterns = re.findall(r'"pattern": "(.*?)"', json.dumps(DOCUMENT) + settings)
+    assert len(patterns) > 10
+    assert [one for one in patterns if re.search(r"\\w[^]]*\]?\{\d", one)] == []
 
 
 def test_what_has_named_keys_has_no_others() -> None:

@@ -13,11 +13,13 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 from sqlalchemy import delete
+from structlog.testing import capture_logs
 
 from mission_control.core.clock import utc_now
 from mission_control.core.events import Event
 from mission_control.core.lease_owners import this_host
 from mission_control.core.tasks import end
+from mission_control.data import event_streams
 from mission_control.data.engine import create_engine, create_sessions
 from mission_control.data.event_streams import FIRST_ID, EventStreams, WaitingEvent, open_redis
 from mission_control.data.outbox import OutboxClock
@@ -301,16 +303,36 @@ class TestRunning:
         finally:
             await end(running)
 
+    async def test_a_redis_that_hangs_costs_the_writer_nothing_and_no_error(
+        self, unit: Unit, streams: EventStreams, relay: OutboxRelay, redis: Redis,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:  # fmt: skip
+        async def hang(*_: object) -> None:
+            await asyncio.Event().wait()
+
+        with monkeypatch.context() as patch, capture_logs() as logs:
+            patch.setattr(event_streams, "WAKE_SECONDS", 0.05)
+            patch.setattr(redis, "publish", hang)
+            async with unit(wake_relay=streams.wake_relay) as uow:
+                uow.publish(Event(channel="test", data=Happened(number=1)))
+        assert [(each["event"], each["log_level"]) for each in logs] == [
+            ("relay_not_woken", "info")
+        ]
+        await relay.run_once()
+        assert await published(streams) == [1]
+
     async def test_lets_another_one_go_on_when_it_ends(
         self, unit: Unit, streams: EventStreams, redis: Redis
     ) -> None:
         first, second = (OutboxRelay(unit, streams, redis) for _ in range(2))
         running = asyncio.ensure_future(first.run())
-        while await redis.get(LEASE_KEY) is None:
+        await publish(unit, 1)
+        while await published(streams) != [1]:
             await asyncio.sleep(0.005)
         await end(running)
-        await publish(unit, 1)
-        assert await second.publish_waiting() == 1
+        await publish(unit, 2)
+        assert await second.publish_waiting() > 0
+        assert await published(streams) == [1, 2]
 
     async def test_a_redis_that_refuses_costs_no_event(
         self, unit: Unit, streams: EventStreams, relay: OutboxRelay,

@@ -315,6 +315,15 @@ async def test_everything_is_logged_and_warnings_are_shown(tmp_path: Path) -> No
         assert " plain\n" not in said
 
 
+async def test_the_last_lines_of_a_part_that_ended_are_for_a_person(tmp_path: Path) -> None:
+    line = '{"event": "job_started", "level": "info", "job_id": "7", "timestamp": "now"}'
+    async with supervising(tmp_path, shell("dying", f"echo '{line}'; exit 4")) as watched:
+        await watched.until(lambda: "job_started" in watched.said.getvalue())
+        said = " ".join(watched.said.getvalue().split())
+        assert "dying info: job_started · job_id=7" in said
+        assert "timestamp" not in said
+
+
 async def test_control_characters_in_what_a_part_says_do_not_reach_the_terminal(
     tmp_path: Path,
 ) -> None:

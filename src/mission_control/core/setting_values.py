@@ -1,9 +1,12 @@
-"""What settings that are written as JSON hold."""
+"""Values of settings that have a shape of their own."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
+
+# The length apart from the pattern: a counted \w costs 3 MB of each process, for each such field.
+ModelName = Annotated[str, Field(pattern=r"^[\w./:@+-]+$", max_length=120)]
 
 
 class ModelPrice(BaseModel):

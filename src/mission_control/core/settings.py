@@ -24,6 +24,7 @@ from pydantic_settings import SettingsError as UnreadableError
 from mission_control.core.errors import MissionControlError
 from mission_control.core.setting_values import (
     SANDBOX_PRICE,
+    ModelName,
     ModelPrice,
     SearchWeights,
     WebhookSignature,
@@ -75,13 +76,13 @@ class Settings(BaseSettings):
     mc_redis_port: int | None = Field(default=None, ge=0, le=65535)
     mc_demo: bool = True
     mc_secret_key: SecretStr | None = None
-    mc_model: str | None = Field(default=None, pattern=r"^[\w./:@+-]{1,120}$")
-    mc_reflection_model: str | None = Field(default=None, pattern=r"^[\w./:@+-]{1,120}$")
-    mc_judge_model: str | None = Field(default=None, pattern=r"^[\w./:@+-]{1,120}$")
+    mc_model: ModelName | None = None
+    mc_reflection_model: ModelName | None = None
+    mc_judge_model: ModelName | None = None
     mc_judge_temperature: float = Field(default=0.0, ge=0, le=2)
     mc_judge_max_tokens: int = Field(default=2_000, ge=1, le=1_000_000)
     mc_longest_prompt: int = Field(default=20_000, ge=1, le=1_000_000)  # characters
-    mc_embedding_model: str | None = Field(default=None, pattern=r"^[\w./:@+-]{1,120}$")
+    mc_embedding_model: ModelName | None = None
     mc_search_weights: SearchWeights = Field(default_factory=SearchWeights)
     mc_search_k: float = Field(default=1, ge=0, le=1000)
     mc_model_prices: dict[str, ModelPrice] = Field(default_factory=dict)

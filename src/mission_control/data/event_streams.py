@@ -6,11 +6,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
+import structlog
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
+
+log = structlog.get_logger(__name__)
 
 STREAM_LENGTH = 5_000
 STREAM_LIFE_SECONDS = 7 * 24 * 3600
@@ -88,8 +92,11 @@ class EventStreams:
 
     async def wake_relay(self) -> None:
         """Say that there is something to publish. It may get lost: the relay looks by itself too."""
-        async with asyncio.timeout(WAKE_SECONDS):
-            await self._redis.publish(WAKE_CHANNEL, "")  # pyright: ignore[reportUnknownMemberType]
+        try:
+            async with asyncio.timeout(WAKE_SECONDS):
+                await self._redis.publish(WAKE_CHANNEL, "")  # pyright: ignore[reportUnknownMemberType]
+        except (RedisError, TimeoutError) as error:
+            log.info("relay_not_woken", reason=type(error).__name__)
 
     @asynccontextmanager
     async def wake_ups(self) -> AsyncGenerator[Callable[[float], Awaitable[None]]]:

@@ -20,7 +20,7 @@ from mission_control.core.part_states import (
 from mission_control.supervisor.errors import PartFailedError
 from mission_control.supervisor.parts import Part
 from mission_control.supervisor.processes import Child, spawn
-from mission_control.supervisor.terminal import LogFile, Terminal, worth_showing
+from mission_control.supervisor.terminal import LogFile, Terminal, readable, worth_showing
 
 LOOK_EVERY_SECONDS = 0.05
 CHUNK_BYTES = 64 * 1024
@@ -184,7 +184,7 @@ class Keeper:
         log.write(line)
         text = line.decode(errors="replace").rstrip()
         if text:
-            self._last_lines.append(text)
+            self._last_lines.append(readable(text))
         if shown := worth_showing(text):
             self._terminal.say(self.part.name, shown, "yellow")
 

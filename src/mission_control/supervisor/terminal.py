@@ -65,10 +65,15 @@ class LogFile:
 def worth_showing(line: str) -> str | None:
     """A log line as the terminal shows it; None when it is below 'warning'."""
     record = _record(line)
+    is_loud = PLAIN_LOUD.match(line) if record is None else record.get("level") in LOUD
+    return readable(line) if is_loud else None
+
+
+def readable(line: str) -> str:
+    """A log line as a person reads it."""
+    record = _record(line)
     if record is None:
-        return line if PLAIN_LOUD.match(line) else None
-    if record.get("level") not in LOUD:
-        return None
+        return line
     fields = " ".join(f"{key}={value}" for key, value in record.items() if key not in BOOKKEEPING)
     reason = str(record.get("exception", "")).strip().rpartition("\n")[2]
     parts = (f"{record['level']}: {record.get('event', '')}", fields, reason)

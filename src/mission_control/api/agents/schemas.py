@@ -41,7 +41,8 @@ class AgentCreate(RequestBody):
     )
     marketplace: str | None = Field(
         default=None,
-        pattern=r"^[\w-]{1,100}$",
+        pattern=r"^[\w-]+$",
+        max_length=100,
         description="Name of a playbook of SuperOptiX's own.",
     )
     type: WrittenType = AgentType.STANDALONE

@@ -8,12 +8,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mission_control.api.agents.schemas import VersionNumber
 from mission_control.api.jobs.schemas import ErrorRead
+from mission_control.core import setting_values
 from mission_control.core.money import Money
 from mission_control.core.request_values import RequestBody
 from mission_control.core.words import EvaluationPurpose, JobStatus, ScenarioStatus
 
 ModelName = Annotated[
-    str, Field(pattern=r"^[\w./:@+-]{1,120}$", description="As LiteLLM names it: `openai/gpt-4o`.")
+    setting_values.ModelName, Field(description="As LiteLLM names it: `openai/gpt-4o`.")
 ]
 ScenarioId = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,120}$")]
 Concurrency = Annotated[int, Field(ge=1, le=128, description="Scenarios at once.")]
