@@ -54,6 +54,18 @@ def test_no_worker_no_redis_and_a_free_slot_are_told_apart() -> None:
     assert told(second, **both, workers=[a_worker(1), a_worker(1)])[1] == "start"
 
 
+def test_who_stands_before_it_takes_the_slots_that_are_free() -> None:
+    ada, bea, cleo = (a_job(JobKind.EVALUATE, name) for name in ("ada", "bea", "cleo"))
+    scout = a_job(agent="scout", status=JobStatus.RUNNING)
+
+    *_, detail = told(cleo, waiting=[ada, bea, cleo], running=[], workers=[a_worker(2)])
+    assert detail.endswith("All 2 slots go to evaluate ada, evaluate bea first.")
+    *_, detail = told(bea, waiting=[ada, bea], running=[], workers=[a_worker(1)])
+    assert detail.endswith("The slot goes to evaluate ada first.")
+    *_, detail = told(bea, waiting=[ada, bea], running=[scout], workers=[a_worker(2)])
+    assert detail.endswith("All 2 slots go to optimize scout, evaluate ada first.")
+
+
 def test_tasks_that_are_no_jobs_take_slots_too() -> None:
     job = a_job()
     busy = a_worker(2, "calls.poll", "memory.index")

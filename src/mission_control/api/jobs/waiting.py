@@ -41,6 +41,10 @@ class QueueState:
         tasks = sum(len(worker.running) for worker in self.workers or ())
         return max(len(self.running), tasks)
 
+    @property
+    def free(self) -> int:
+        return max(0, self.slots - self.busy)
+
 
 async def queue_states(uow: UnitOfWork, redis: Redis) -> list[QueueState]:
     """Every queue as it is now. Never waits long for Redis."""
@@ -95,7 +99,7 @@ def _waits_for(state: QueueState, place: int) -> WaitsFor:
         return "redis"
     if not state.slots:
         return "worker"
-    return "start" if place <= state.slots - state.busy else "slot"
+    return "start" if place <= state.free else "slot"
 
 
 def _place(queue: Queue, place: int) -> str:
@@ -111,14 +115,23 @@ def _reason(state: QueueState, waits_for: WaitsFor) -> str:
         case "start":
             return "A slot is free: it starts within seconds."
         case "slot":
-            taken = "The slot is" if state.slots == 1 else f"All {state.slots} slots are"
-            return f"{taken} taken by {_busy_with(state)}."
+            one, before = state.slots == 1, _before(state)
+            if state.free:
+                which = "The slot goes" if one else f"All {state.slots} slots go"
+                return f"{which} to {before} first."
+            return f"{'The slot is' if one else f'All {state.slots} slots are'} taken by {before}."
 
 
-def _busy_with(state: QueueState) -> str:
-    names = [f"{job.kind} {job.agent_id or ''}".strip() for job in state.running]
+def _before(state: QueueState) -> str:
+    """What runs, and who takes the free slots before the others."""
+    names = [_named(job) for job in state.running]
     if len(names) < state.busy:
         names = [task for worker in state.workers or () for task in worker.running]
+    names += [_named(job) for job in state.waiting[: state.free]]
     more = len(names) - MOST_NAMED
     shown = names[:MOST_NAMED] + ([f"{more} more"] if more > 0 else [])
     return ", ".join(shown)
+
+
+def _named(job: Job) -> str:
+    return f"{job.kind} {job.agent_id or ''}".strip()
