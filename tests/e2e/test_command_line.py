@@ -142,6 +142,8 @@ def test_ctrl_c_leaves_the_job_running(product: Product, api: Api, tmp_path: Pat
     assert document(product, "compare", agent_id, code=2)["error"]["code"] == "still_running"
     assert document(product, "jobs", "cancel", job["id"])["status"] == "cancelled"
     assert say(product, "compare", agent_id).returncode == 1
+    again = document(product, "compare", agent_id, "--again", "--concurrency", "2", code=2)
+    assert again["error"]["code"] == "nothing_to_complete", "no candidate is better than the start"
 
 
 def test_the_doctor_and_the_schema(product: Product) -> None:

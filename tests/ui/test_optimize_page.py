@@ -1,7 +1,11 @@
 """The optimize page: asking, and what a comparison has shown."""
 
+from uuid import UUID
+
 from streamlit.testing.v1 import AppTest
 
+from mission_control.core.words import JobStatus
+from mission_control.data.unit_of_work import UnitOfWork
 from tests.builders import a_playbook, a_scenario
 from tests.ui.conftest import Open, ServedApi
 from tests.ui.rows import an_ended_optimization
@@ -105,3 +109,41 @@ def test_what_could_not_be_measured_is_no_number(api: ServedApi, open_page: Open
     assert ":orange-badge[Not enough data]" in said(console)
     assert "Difference" not in metrics(console)
     assert "**Not measured** `scenario_0`" in said(console)
+
+
+def test_a_comparison_without_a_verdict_is_completed(api: ServedApi, open_page: Open) -> None:
+    async def failed(uow: UnitOfWork) -> None:
+        found = await an_ended_optimization(uow, baseline=[FAILED] * 2, candidate=[PASSED] * 2)
+        found.status, found.comparison, found.verdict = JobStatus.FAILED, None, None
+        found.error = {"code": "superoptix_failed", "detail": "Not measured.", "kind": "unreliable"}
+
+    api.store(failed)
+    console = open_page("optimize")
+    console.button(key="optimize_complete").click().run()
+
+    assert not console.exception
+    (job,) = [each for each in api.get("/api/jobs")["items"] if each["status"] == "queued"]
+    assert job["kind"] == "optimize"
+    assert api.get("/api/optimize/ada/status")["job_id"] == job["id"]
+    assert api.get("/api/optimize/ada/status")["phase"] == "comparing"
+
+
+def test_a_verdict_needs_nothing_to_complete_it(api: ServedApi, open_page: Open) -> None:
+    api.store(lambda uow: an_ended_optimization(uow, baseline=[FAILED] * 2, candidate=[PASSED] * 2))
+    assert "optimize_complete" not in {each.key for each in open_page("optimize").button}
+
+
+def test_how_many_scenarios_run_at_once_is_asked_for(api: ServedApi, open_page: Open) -> None:
+    api.post("/api/agents", {"playbook": a_playbook()})
+    for page, button in (("optimize", "optimize_start"), ("evaluate", "evaluate_check")):
+        console = open_page(page)
+        console.number_input(key=f"{page}_concurrency").set_value(3)
+        console.button(key=button).click().run()
+
+    jobs = api.get("/api/jobs")["items"]
+
+    async def asked(uow: UnitOfWork) -> list[int]:
+        found = [await uow.jobs.get(UUID(each["id"])) for each in jobs]
+        return [each.parameters["concurrency"] for each in found]
+
+    assert api.store(asked) == [3, 3]

@@ -64,6 +64,9 @@ def test_help_names_every_command_and_imports_nothing_heavy() -> None:
         ["evaluate", "remus", "--split", "everything"],
         ["evaluate", "remus", "--repetitions", "0"],
         ["evaluate", "remus", "--rerun", "passed"],
+        ["evaluate", "remus", "--concurrency", "0"],
+        ["optimize", "remus", "--concurrency", "129"],
+        ["compare", "remus", "--again", "--concurrency", "0"],
         ["optimize", "remus", "--optimizer", "MAGIC"],
         ["optimize", "remus", "--max-cost-usd", "-1"],
         ["optimize", "remus", "--max-metric-calls", "0"],
@@ -110,7 +113,7 @@ def test_a_binary_file_is_no_playbook(tmp_path: Any, nowhere: list[str]) -> None
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["agents", "list"], ["agents", "show", "remus"], ["evaluate", "remus"], ["compare", "remus"],
+        ["agents", "list"], ["agents", "show", "remus"], ["evaluate", "remus"], ["compare", "remus"], ["compare", "remus", "--again"],
         ["evaluate", "remus", "--watch"], ["optimize", "remus"], ["deploy", "remus"],
         ["rollback", "remus"], ["jobs", "list"], ["jobs", "cancel", str(uuid4())], ["demo"],
         ["calls", "list"], ["calls", "totals"], ["leads", "list"], ["leads", "show", "lead_1"],
@@ -213,7 +216,7 @@ def test_an_interruption_ends_with_130(capsys: pytest.CaptureFixture[str]) -> No
     ],
 )
 def test_the_base_url_can_be_reached_from_here(host: str, url: str) -> None:
-    assert base_url(Settings(_env_file=None, mc_host=host, mc_api_port=8000)) == url
+    assert base_url(Settings(_env_file=None, mc_host=host, mc_api_port=8000)) == url  # pyright: ignore[reportCallIssue]
 
 
 @pytest.mark.parametrize(
@@ -229,7 +232,7 @@ def test_the_base_url_can_be_reached_from_here(host: str, url: str) -> None:
 async def test_the_real_world_is_never_shown_the_demo(
     settings: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    await show_main_job(Settings(_env_file=None, mc_api_port=free_port(), **settings))
+    await show_main_job(Settings(_env_file=None, mc_api_port=free_port(), **settings))  # pyright: ignore[reportCallIssue]
     assert capsys.readouterr().out == ""
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from mission_control.cli.options import AgentId, ApiUrl, AsJson, Model, Wait, Watch
+from mission_control.cli.options import AgentId, ApiUrl, AsJson, Concurrency, Model, Wait, Watch
 
 
 class Split(StrEnum):
@@ -34,6 +34,7 @@ def evaluate(
         Literal["failed", "error"] | None,
         typer.Option(help="Only what failed, or could not be measured, in the newest one."),
     ] = None,
+    concurrency: Concurrency = None,
     model: Model = None,
     watch: Watch = False,
     wait: Wait = True,
@@ -52,6 +53,7 @@ def evaluate(
             scenario_ids=scenario,
             repetitions=repetitions,
             rerun=rerun,
+            concurrency=concurrency,
             model=model,
         )
         start = session.client.baseline if baseline else session.client.evaluate

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from mission_control.cli.options import AgentId, ApiUrl, AsJson, Model, Wait, Watch
+from mission_control.cli.options import AgentId, ApiUrl, AsJson, Concurrency, Model, Wait, Watch
 from mission_control.core.words import Level, OptimizerName
 
 
@@ -29,6 +29,7 @@ def optimize(
     repetitions: Annotated[
         int | None, typer.Option(min=1, max=20, help="Of the final comparison.  [default: 3]")
     ] = None,
+    concurrency: Concurrency = None,
     model: Model = None,
     reflection_model: Annotated[
         str | None, typer.Option(metavar="NAME", help="Writes the new prompts.")
@@ -54,6 +55,7 @@ def optimize(
             max_cost_usd=max_cost_usd,
             max_minutes=max_minutes,
             repetitions=repetitions,
+            concurrency=concurrency,
             model=model,
             reflection_model=reflection_model,
         )
@@ -64,10 +66,29 @@ def optimize(
             job_results.leave_running(session, job)
 
 
-def compare(*, agent_id: AgentId, as_json: AsJson = False, api_url: ApiUrl = None) -> None:
+def compare(
+    *,
+    agent_id: AgentId,
+    again: Annotated[
+        bool,
+        typer.Option(
+            "--again", help="First run what could not be measured, and complete the verdict."
+        ),
+    ] = False,
+    concurrency: Concurrency = None,
+    as_json: AsJson = False,
+    api_url: ApiUrl = None,
+) -> None:
     """Show the verdict of the newest optimization, and what it rests on."""
+    from mission_control.api.optimize.schemas import ComparisonCreate
     from mission_control.cli import job_results
-    from mission_control.cli.session import open_session
+    from mission_control.cli.session import given, open_session
 
     with open_session(as_json=as_json, api_url=api_url) as session:
-        job_results.show_comparison(session, session.client.optimization_status(agent_id))
+        found = session.client.optimization_status(agent_id)
+        if again:
+            asked = ComparisonCreate.model_validate(given(concurrency=concurrency))
+            job = session.client.complete_comparison(agent_id, found.id, asked)
+            job_results.await_optimization(session, job, watch=False)
+        else:
+            job_results.show_comparison(session, found)

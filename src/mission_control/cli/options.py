@@ -25,3 +25,7 @@ Model = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="As LiteLLM names it, such as openai/gpt-4o-mini."),
 ]
+Concurrency = Annotated[
+    int | None,
+    typer.Option(min=1, max=128, help="Scenarios at once; a rate limit lowers it.  [default: 16]"),
+]

@@ -14,6 +14,7 @@ from mission_control.api.deployments.schemas import (
 from mission_control.api.evaluate.schemas import EvaluationCreate, EvaluationDetail, EvaluationPage
 from mission_control.api.jobs.schemas import JobRead
 from mission_control.api.optimize.schemas import (
+    ComparisonCreate,
     OptimizationCreate,
     OptimizationDetail,
     OptimizationPage,
@@ -114,6 +115,13 @@ class ApiClient(HttpRequests):
     ) -> JobRead:
         """Start a search for a better prompt; without a request, GEPA at its light level."""
         return self.start(f"/api/optimize/{part(agent_id)}", request, idempotency_key)
+
+    def complete_comparison(
+        self, agent_id: str, optimization_id: UUID | str, request: ComparisonCreate
+    ) -> JobRead:
+        """Run again what its comparison could not measure; ApiProblemError `nothing_to_complete`."""
+        path = f"/api/optimize/{part(agent_id)}/optimizations/{part(optimization_id)}/comparison"
+        return self.start(path, request, None)
 
     def optimization_status(self, agent_id: str) -> OptimizationDetail:
         """The newest one; ApiProblemError `no_optimization` when there is none."""

@@ -171,6 +171,17 @@ class EvaluationRepository:
         )
         return {each.agent_id: each for each in await self._session.scalars(statement)}
 
+    async def forget_errors(self, evaluation: Evaluation) -> None:
+        """Drop the results that could not be measured, so that they can be run again."""
+        errors = select(ScenarioResult).where(
+            ScenarioResult.evaluation_id == evaluation.id,
+            ScenarioResult.status == ScenarioStatus.ERROR,
+        )
+        for result in (await self._session.scalars(errors)).all():
+            await self._session.delete(result)
+        await self._session.flush()
+        evaluation.errors = 0
+
     async def results(self, evaluation_id: UUID) -> Sequence[ScenarioResult]:
         statement = (
             select(ScenarioResult)

@@ -1,11 +1,12 @@
 """Runs a version on scenarios, stores each result as it comes, and sums them up."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from uuid import UUID
 
 from mission_control.api.evaluate import events
+from mission_control.api.evaluate.plan import Plan
 from mission_control.api.evaluate.results import added, sum_up
 from mission_control.api.evaluate.schemas import (
     DEFAULT_CONCURRENCY,
@@ -21,7 +22,6 @@ from mission_control.integrations.errors import SuperOptiXError
 from mission_control.integrations.superoptix.language_models import judge_model
 from mission_control.integrations.superoptix_client import to_engine
 from mission_control_protocol import (
-    Evaluated,
     Model,
     Program,
     ScenarioFinished,
@@ -48,24 +48,27 @@ async def measure(
     cap_usd: float | None = None,
     test: Collection[str] = (),
 ) -> None:
-    """Run the scenarios of `evaluation`, store each result as it comes, and sum them up.
+    """Run what of `evaluation` has no result yet, store each as it comes, and sum them up.
 
     `test`: the scenarios of the test split, if all of them are run.
 
     Raises SuperOptiXError (kind `unreliable`) when too much of it could not be measured.
     """
     await _start(job, evaluation.id)
-    messages = job.resources.superoptix.evaluate_agent(
-        program,
-        [to_engine(scenario) for scenario in scenarios],
-        model=model,
-        judge_model=judge_model(job.resources.settings, model),
-        repetitions=evaluation.repetitions,
-        concurrency=concurrency,
-        journal=journal,
-        cap_usd=cap_usd,
-    )
-    await _store_results(job, evaluation.id, messages)
+    plan = await _planned(job, evaluation, journal)
+    for times, named in plan.by_times().items():
+        messages = job.resources.superoptix.evaluate_agent(
+            program,
+            [to_engine(scenario) for scenario in scenarios if scenario.id in named],
+            model=model,
+            judge_model=judge_model(job.resources.settings, model),
+            repetitions=times,
+            concurrency=concurrency,
+            # Its own for each: a journal counts how often the same was asked.
+            journal=journal if times == evaluation.repetitions else journal / f"times_{times}",
+            cap_usd=cap_usd,
+        )
+        await _store_results(job, evaluation.id, plan.numbered(messages))
     async with job.step() as uow:
         stored = await uow.evaluations.get(evaluation.id)
         results = await uow.evaluations.results(evaluation.id)
@@ -86,8 +89,18 @@ async def _start(job: JobRun, evaluation_id: UUID) -> None:
             uow.publish(events.evaluation_started(evaluation))
 
 
+async def _planned(job: JobRun, evaluation: Evaluation, journal: Path) -> Plan:
+    """What this job runs. A resumed one runs all of it again: its journal answers what was paid."""
+    if (plan := Plan.kept_in(journal)) is not None:
+        return plan
+    async with job.resources.unit_of_work(readonly=True) as uow:
+        plan = Plan.of(evaluation, await uow.evaluations.results(evaluation.id))
+    plan.keep_in(journal)
+    return plan
+
+
 async def _store_results(
-    job: JobRun, evaluation_id: UUID, messages: AsyncIterator[ScenarioFinished | Evaluated]
+    job: JobRun, evaluation_id: UUID, messages: AsyncGenerator[ScenarioFinished]
 ) -> None:
     """Store what comes in, a batch per transaction. A resumed job skips what it has."""
     async with job.resources.unit_of_work(readonly=True) as uow:
@@ -95,12 +108,7 @@ async def _store_results(
     have = {(result.scenario_id, result.repetition) for result in known}
     async with aclosing(in_batches(messages)) as batches:
         async for batch in batches:
-            fresh = [
-                message
-                for message in batch
-                if isinstance(message, ScenarioFinished)
-                and (message.scenario_id, message.repetition) not in have
-            ]
+            fresh = [each for each in batch if (each.scenario_id, each.repetition) not in have]
             if fresh:
                 await _store_batch(job, evaluation_id, fresh, have)
 

@@ -41,3 +41,9 @@ class NoOptimizationError(NotFoundError):
     """This agent has not been optimized yet."""
 
     code = "no_optimization"
+
+
+class NothingToCompleteError(ConflictError):
+    """This optimization has its verdict, or has no candidate that could get one."""
+
+    code = "nothing_to_complete"

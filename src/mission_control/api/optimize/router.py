@@ -15,14 +15,16 @@ from mission_control.api.deps import (
 )
 from mission_control.api.jobs.errors import IdempotencyKeyReusedError
 from mission_control.api.jobs.schemas import JobRead
-from mission_control.api.optimize import commands, queries
+from mission_control.api.optimize import commands, completing, queries
 from mission_control.api.optimize.errors import (
     NoOptimizationError,
+    NothingToCompleteError,
     OptimizationRunningError,
     TooFewScenariosError,
     UnpricedBudgetError,
 )
 from mission_control.api.optimize.schemas import (
+    ComparisonCreate,
     OptimizationCreate,
     OptimizationDetail,
     OptimizationPage,
@@ -56,6 +58,32 @@ async def optimize(
     """Searches on the train and validation splits, then compares once on the test split."""
     job = await commands.request_optimization(
         uow, resources.settings, agent_id, request, idempotency_key=idempotency_key
+    )
+    response.headers["Location"] = f"/api/jobs/{job.id}"
+    return job
+
+
+@router.post(
+    "/{agent_id}/optimizations/{optimization_id}/comparison",
+    status_code=202,
+    response_model=JobRead,
+    summary="Complete the comparison of an optimization",
+    responses=refusals(
+        NotFoundError, NoOptimizationError, OptimizationRunningError,
+        NothingToCompleteError, IdempotencyKeyReusedError,
+    ),
+)  # fmt: skip
+async def complete_comparison(
+    uow: Uow,
+    agent_id: AgentId,
+    optimization_id: UUID,
+    request: ComparisonCreate,
+    response: Response,
+    idempotency_key: IdempotencyKey = None,
+) -> Job:
+    """Runs only what could not be measured, then gives the verdict. It is no further reading."""
+    job = await completing.request_completion(
+        uow, agent_id, optimization_id, request, idempotency_key=idempotency_key
     )
     response.headers["Location"] = f"/api/jobs/{job.id}"
     return job

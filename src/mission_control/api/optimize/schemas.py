@@ -33,6 +33,14 @@ class OptimizationCreate(RequestBody):
     reflection_model: ModelName | None = None
 
 
+class ComparisonCreate(RequestBody):
+    """`{}` runs only what the comparison of this optimization could not measure."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{}]})
+
+    concurrency: Concurrency = DEFAULT_CONCURRENCY
+
+
 class TrialRead(BaseModel):
     """One candidate of the search; number 0 is the prompt it started from."""
 

@@ -6,6 +6,7 @@ import streamlit as st
 
 from mission_control.api.agents.schemas import AgentDetail
 from mission_control.api.evaluate.schemas import (
+    DEFAULT_CONCURRENCY,
     EvaluationCreate,
     EvaluationDetail,
     EvaluationRead,
@@ -50,7 +51,7 @@ def main() -> None:
 def ask(agent: AgentDetail, *, can_rerun: bool) -> None:
     versions = [each.number for each in api_client().agents.versions(agent.id, limit=200).items]
     with st.form("evaluate_form"):
-        version, splits, repetitions, model = st.columns([2, 4, 2, 3])
+        version, splits, repetitions, concurrency, model = st.columns([2, 4, 2, 2, 3])
         given: dict[str, Any] = {
             "version": version.selectbox(
                 "Version",
@@ -61,6 +62,14 @@ def ask(agent: AgentDetail, *, can_rerun: bool) -> None:
             "splits": splits.multiselect("Splits", SPLITS, default=SPLITS, key="evaluate_splits"),
             "repetitions": repetitions.number_input(
                 "Repetitions", 1, 20, 1, key="evaluate_repetitions"
+            ),
+            "concurrency": concurrency.number_input(
+                "At once",
+                1,
+                128,
+                DEFAULT_CONCURRENCY,
+                key="evaluate_concurrency",
+                help="Scenarios at once. A rate limit lowers it by itself.",
             ),
             "model": model.text_input("Model", key="evaluate_model", placeholder="as configured"),
         }

@@ -5,8 +5,10 @@ from typing import Any, get_args
 import streamlit as st
 
 from mission_control.api.agents.schemas import AgentRead
+from mission_control.api.evaluate.schemas import DEFAULT_CONCURRENCY
 from mission_control.api.jobs.schemas import JobRead
 from mission_control.api.optimize.schemas import (
+    ComparisonCreate,
     OptimizationCreate,
     OptimizationDetail,
     OptimizationRead,
@@ -43,7 +45,7 @@ def main() -> None:
     else:
         ask(agent.id, open_form=not ended)
     if ended:
-        show(agent, choose(agent.id, ended), deploying)
+        show(agent, choose(agent.id, ended), deploying, busy=bool(running))
         show_history(ended)
     elif not running:
         st.info("Not optimized yet. Start a search; it begins from the current version.")
@@ -85,7 +87,7 @@ def test_split(agent_id: str) -> None:
 
 
 def search_fields() -> dict[str, Any]:
-    optimizer, level, repetitions, seed = st.columns(4)
+    optimizer, level, repetitions, concurrency, seed = st.columns(5)
     return {
         "optimizer": optimizer.selectbox(
             "Optimizer", get_args(OptimizerName), key="optimize_optimizer"
@@ -99,6 +101,14 @@ def search_fields() -> dict[str, Any]:
         ),
         "repetitions": repetitions.number_input(
             "Repetitions", 1, 20, 3, key="optimize_repetitions", help="Of the final comparison"
+        ),
+        "concurrency": concurrency.number_input(
+            "At once",
+            1,
+            128,
+            DEFAULT_CONCURRENCY,
+            key="optimize_concurrency",
+            help="Scenarios at once. A rate limit lowers it by itself.",
         ),
         "seed": seed.number_input("Seed", 0, 2**31 - 1, 0, key="optimize_seed"),
     }
@@ -144,11 +154,14 @@ def title(found: OptimizationRead) -> str:
     return f"{found.optimizer} from version {found.base_version}: {end} ({at})"
 
 
-def show(agent: AgentRead, found: OptimizationDetail, deploying: JobRead | None) -> None:
+def show(
+    agent: AgentRead, found: OptimizationDetail, deploying: JobRead | None, *, busy: bool
+) -> None:
     if found.error is not None:
         st.error(badges.plain(found.error.detail))
     elif found.status is JobStatus.CANCELLED:
         st.warning("Cancelled before the comparison; a candidate that was found is kept, unproven.")
+    complete(found, busy=busy)
     for warning in found.warnings:
         st.warning(badges.plain(warning))
     verdict_card(found)
@@ -163,6 +176,17 @@ def show(agent: AgentRead, found: OptimizationDetail, deploying: JobRead | None)
         show_trials(found)
     with log:
         show_log(api_client().jobs.get(found.job_id), key="optimize")
+
+
+def complete(found: OptimizationDetail, *, busy: bool) -> None:
+    """For a candidate whose comparison has no verdict."""
+    if found.candidate_version is None or found.verdict is not None:
+        return
+    if st.button("Run only the failed ones again", key="optimize_complete", disabled=busy):
+        with refusals_shown():
+            api_client().complete_comparison(found.agent_id, found.id, ComparisonCreate())
+            st.rerun()
+    st.caption("It completes the verdict. What was measured is kept, and it is no further reading.")
 
 
 def next_step(agent: AgentRead, candidate: int, verdict: Verdict | None) -> None:
