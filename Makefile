@@ -12,13 +12,18 @@ unexport VIRTUAL_ENV
 # Much of a test is waiting: for a process to start, for a page to come.
 SIDE_BY_SIDE := -n 2 --dist loadfile
 
+# Of `make mutants`: the share of each module's mutants to try, which ones, and of what modules.
+SHARE := 1
+SEED := 1
+ONLY :=
+
 FIND_PYTHON = for candidate in python3 python3.13 python3.12 python3.11; do \
 	"$$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null \
 	&& "$$candidate" -c 'import sys; print(sys.executable)' && break; done
 PYTHON = $(shell $(FIND_PYTHON))
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check lint types layers deps fmt documents bench browser clients clean
+.PHONY: help run demo test check lint types layers deps fmt documents bench mutants browser clients clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 16
@@ -63,6 +68,9 @@ documents: .venv/installed-dev ## Write docs/openapi.json and docs/asyncapi.json
 bench: .venv/installed-dev engine/.venv/installed ## Measure, and print tables
 	$(BIN)/python -m benchmarks
 
+mutants: .venv/installed-mutants engine/.venv/installed ## Change the code that decides bit by bit: does a test notice? Hours
+	$(BIN)/python -m tests.mutants --share $(SHARE) --seed $(SEED) --only "$(ONLY)"
+
 browser: .venv/installed-dev
 	@$(BIN)/python -m tests.install_browser
 
@@ -70,7 +78,7 @@ clients: .venv/installed-dev
 	@$(BIN)/python -m tests.install_vendor_clients
 
 clean: ## Remove what was installed and built; your ./data stays
-	rm -rf .venv engine/.venv .tools dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage
+	rm -rf .venv engine/.venv .tools dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage .mutants
 	find src protocol engine tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ---------------------------------------------------------------- installing, once
@@ -90,6 +98,10 @@ $(UV):
 	$(UV) sync --quiet --frozen --compile-bytecode --python "$(PYTHON)"
 	@$(BIN)/python -m compileall -q src protocol/src
 	@touch .venv/installed $@
+
+.venv/installed-mutants: .venv/installed-dev
+	$(UV) sync --quiet --frozen --group mutants --compile-bytecode --python "$(PYTHON)"
+	@touch $@
 
 engine/.venv/installed: engine/pyproject.toml engine/uv.lock protocol/pyproject.toml | $(UV)
 	$(UV) sync --quiet --frozen --no-dev --compile-bytecode --project engine --python "$(PYTHON)"
