@@ -16,6 +16,7 @@ from mission_control.core.errors import MissionControlError
 from mission_control.core.part_states import PartState, SupervisorState, last_state, write_state
 from mission_control.core.settings import Settings
 from mission_control.integrations.errors import SuperOptiXError
+from mission_control.integrations.superoptix.location import EngineLocation
 from mission_control.integrations.superoptix_client import open_superoptix
 from mission_control.supervisor.embedded_redis import prepare_socket_directory
 from mission_control.supervisor.errors import PortTakenError, RedisUnreachableError
@@ -54,6 +55,7 @@ async def run(settings: Settings, *, on_ready: Callback | None = None) -> int:
             Vault.open(settings)
             for sentence in settings.unused:
                 terminal.headline(sentence, "yellow")
+            _say_what_the_engine_lacks(settings, terminal)
             parts = parts_for(settings)
             if settings.redis_is_embedded:
                 prepare_socket_directory(settings)
@@ -254,6 +256,19 @@ async def _refuse_unreachable_redis(settings: Settings) -> None:
         f"Redis at {where.hostname}:{where.port or 6379} does not answer, so nothing was started. "
         "Correct REDIS_URL, or remove it to use the embedded Redis."
     )
+
+
+def _say_what_the_engine_lacks(settings: Settings, terminal: Terminal) -> None:
+    """Without an engine the rest is of use still; a wheel, for one, comes without."""
+    if settings.superoptix_path is not None:
+        return  # that one is refused
+    location = EngineLocation()
+    try:
+        location.sources()
+        location.python()
+    except SuperOptiXError as missing:
+        said = f"{missing.message} Until then no agent can be imported, measured or optimized."
+        terminal.headline(said, "yellow")
 
 
 async def _refuse_unusable_engine(settings: Settings) -> None:

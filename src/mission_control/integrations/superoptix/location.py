@@ -75,6 +75,15 @@ class EngineLocation:
             )
         return python
 
+    @property
+    def has_project(self) -> bool:
+        """False for an installation from wheels: no engine is beside it."""
+        try:
+            self._engine_project()
+        except SuperOptiXError:
+            return False
+        return True
+
     def _engine_project(self) -> Path:
         beside = [folder / "engine" for folder in Path(__file__).parents]
         for project in beside if self.engine is None else [self.engine.absolute()]:
@@ -83,7 +92,7 @@ class EngineLocation:
         raise _refusal(
             "The engine's source is not beside this installation.",
             "Run Mission Control from its repository with `make run`, or let SUPEROPTIX_PATH name an"
-            " environment that has superoptix and engine-host installed.",
+            " environment in which the wheel of engine-host is installed (docs/operations.md).",
         )
 
 

@@ -7,6 +7,7 @@ from mission_control.core.errors import MissionControlError
 from mission_control.core.settings import Settings
 from mission_control.integrations.close_client import CloseClient, open_close
 from mission_control.integrations.errors import SuperOptiXError
+from mission_control.integrations.superoptix.location import EngineLocation
 from mission_control.integrations.superoptix.model_probe import open_model_probe
 from mission_control.integrations.superoptix_client import open_superoptix
 from mission_control.integrations.vapi_client import VAPIClient, open_vapi
@@ -30,7 +31,9 @@ async def check_engine(situation: Situation) -> Finding:
 
 
 def _engine_to_do(settings: Settings) -> str:
-    return "Run: make run" if settings.superoptix_path is None else "Correct SUPEROPTIX_PATH."
+    if settings.superoptix_path is not None:
+        return "Correct SUPEROPTIX_PATH."
+    return "Run: make run" if EngineLocation().has_project else "Set SUPEROPTIX_PATH."
 
 
 async def check_model(situation: Situation) -> Finding:
