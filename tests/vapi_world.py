@@ -1,6 +1,6 @@
 """The API in this process with a stand-in for Vapi in this process: quick, and all its own."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -126,10 +126,15 @@ class World:
         return entries
 
 
-def vapi_in_process(app: Any) -> VAPIClient:
+Through = Callable[[httpx2.AsyncBaseTransport], httpx2.AsyncBaseTransport]
+
+
+def vapi_in_process(app: Any, through: Through | None = None) -> VAPIClient:
+    """`through`: what stands between the client and the stand-in."""
+    transport: httpx2.AsyncBaseTransport = httpx2.ASGITransport(app)
     return VAPIClient(
         httpx2.AsyncClient(
-            transport=httpx2.ASGITransport(app),
+            transport=transport if through is None else through(transport),
             base_url="http://vapi.test",
             headers={"Authorization": f"Bearer {KEY}"},
         )
@@ -152,9 +157,11 @@ def failing(status: int, text: str = "", headers: dict[str, str] | None = None) 
 
 
 @asynccontextmanager
-async def vapi_world(resources: Resources, *assistants: dict[str, Any]) -> AsyncGenerator[World]:
+async def vapi_world(
+    resources: Resources, *assistants: dict[str, Any], through: Through | None = None
+) -> AsyncGenerator[World]:
     vapi_app = vapi_server.create_app(assistants=assistants or [an_assistant()], whitelist=False)
-    vapi = vapi_in_process(vapi_app)
+    vapi = vapi_in_process(vapi_app, through)
     held = replace(resources, vapi=vapi)
     api = create_app(held)
     api.state.resources = held  # without its lifespan, which would start an engine

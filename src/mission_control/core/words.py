@@ -157,6 +157,7 @@ class KnownBy(StrEnum):
     DEPLOYED = "deployed"  # we put it there
     ROLLED_BACK = "rolled_back"  # we put it back there
     IMPORTED = "imported"  # we read it, and made the agent of it
+    READ = "read"  # we read it when the first deployment was asked for
 
 
 class DriftState(StrEnum):

@@ -1,9 +1,7 @@
 """Vapi: putting a prompt on an assistant without touching anything else, and talking to one."""
 
-import asyncio
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 import structlog
 from pydantic import SecretStr
@@ -11,12 +9,7 @@ from pydantic import SecretStr
 from mission_control.core.json_types import JsonObject
 from mission_control.integrations.errors import (
     AssistantChangedSinceError,
-    DeployNotVerifiedError,
-    DeployUnconfirmedError,
-    IntegrationAmbiguousError,
-    IntegrationContractError,
     IntegrationCredentialsError,
-    IntegrationError,
 )
 from mission_control.integrations.http.connections import open_http
 from mission_control.integrations.vapi.assistant import AssistantSummary, OptimizedPrompts, Snapshot
@@ -24,6 +17,7 @@ from mission_control.integrations.vapi.changes import (
     Texts,
     changed_texts,
     refuse_changed,
+    replaced_of,
     with_previous,
 )
 from mission_control.integrations.vapi.chat import ChatReply, chat_request
@@ -36,13 +30,9 @@ from mission_control.integrations.vapi.prompt_slots import (
     system_texts,
     with_prompts,
 )
-from mission_control.integrations.vapi.reader import VapiReader
+from mission_control.integrations.vapi.writer import VapiWriter, Written, few, unseen
 
 log = structlog.get_logger(__name__)
-
-READ_BACK_ATTEMPTS = 3
-RESTORE_ATTEMPTS = 3
-MOST_NAMED = 5  # fields in one sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +44,7 @@ class DeployedPrompt:
     snapshot: Snapshot
     assistant: JsonObject
     latest_version: str | None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +55,7 @@ class RolledBackPrompt:
     changed_fields: tuple[str, ...]
     assistant: JsonObject
     latest_version: str | None
+    warnings: tuple[str, ...] = ()
 
 
 def open_vapi(base_url: str, key: SecretStr) -> "VAPIClient":
@@ -89,27 +81,11 @@ def open_vapi(base_url: str, key: SecretStr) -> "VAPIClient":
     )
 
 
-class VAPIClient(VapiReader):
+class VAPIClient(VapiWriter):
     """Assistants travel as the JSON that Vapi sent: what we do not know is never lost.
 
     Every method may raise the `IntegrationError`s of `integrations.errors`.
     """
-
-    read_back_pause_seconds: ClassVar[float] = 0.5
-
-    async def create_assistant(self, assistant: JsonObject) -> JsonObject:
-        """Create it and answer with what Vapi made of it. Vapi has no idempotency key.
-
-        Raises:
-            IntegrationAmbiguousError: No answer; look for it by name before creating it again.
-        """
-        return self._object(await self._write("POST", "/assistant", assistant))
-
-    async def update_assistant(self, assistant_id: str, patch: JsonObject) -> JsonObject:
-        """Replace the given top-level fields. Vapi replaces nested objects whole, not by key."""
-        return self._object(
-            await self._write("PATCH", self._path("assistant", assistant_id), patch)
-        )
 
     async def deploy_optimized(
         self,
@@ -139,25 +115,34 @@ class VAPIClient(VapiReader):
         changed = differences(start, meant)
         now = _known_now(start, current, optimized_prompts, known)
         wanted = with_prompts(current, optimized_prompts, now)
-        after = current
+        first, last = (AssistantSummary.of(each).latest_version for each in (start, current))
+        written = Written(current, unseen(first, last))  # by an attempt that died
         if differences(current, wanted):
             _refuse_if_changed(start, current, optimized_prompts, known)
-            after = await self._change(assistant_id, current, wanted)
+            ours = Known(optimized_prompts["system"], now.beside)
+            written = await self.change(assistant_id, current, wanted, ours)
             log.info("vapi_prompt_deployed", assistant_id=assistant_id, changed=changed)
         return DeployedPrompt(
             status="deployed" if changed else "unchanged",
             changed_fields=tuple(changed),
             snapshot=Snapshot(start, optimized_prompts, live_prompt(start, known)),
-            assistant=after,
-            latest_version=AssistantSummary.of(after).latest_version,
+            assistant=written.assistant,
+            latest_version=AssistantSummary.of(written.assistant).latest_version,
+            warnings=written.warnings,
         )
 
     async def rollback(
-        self, assistant_id: str, snapshot: Snapshot, *, overwrite: Texts | None = None
+        self,
+        assistant_id: str,
+        snapshot: Snapshot,
+        *,
+        overwrite: Texts | None = None,
+        seen_version: str | None = None,
     ) -> RolledBackPrompt:
         """Put back what the deployment replaced. What others changed since elsewhere is kept.
 
         `overwrite`: the texts that may be overwritten although they are not ours, and no others.
+        `seen_version`: Vapi's version when the rollback was asked for.
 
         Raises:
             ChangedAtVapiError: Somebody changed the text itself to something else than these.
@@ -168,15 +153,18 @@ class VAPIClient(VapiReader):
         current = await self.get_assistant(assistant_id)
         wanted = with_previous(current, snapshot, overwrite=overwrite)
         changed = differences(current, wanted)
-        after = current
+        now = AssistantSummary.of(current).latest_version
+        written = Written(current, unseen(seen_version, now))  # by an attempt that died
         if changed:
-            after = await self._change(assistant_id, current, wanted)
+            ours = known_of(wanted, replaced_of(snapshot))
+            written = await self.change(assistant_id, current, wanted, ours)
             log.info("vapi_prompt_rolled_back", assistant_id=assistant_id, changed=changed)
         return RolledBackPrompt(
             status="rolled_back" if changed else "unchanged",
             changed_fields=tuple(changed),
-            assistant=after,
-            latest_version=AssistantSummary.of(after).latest_version,
+            assistant=written.assistant,
+            latest_version=AssistantSummary.of(written.assistant).latest_version,
+            warnings=written.warnings,
         )
 
     async def chat(
@@ -203,84 +191,6 @@ class VAPIClient(VapiReader):
         )
         return ChatReply.of(self._object(await self._write("POST", "/chat", body)))
 
-    # ---------------------------------------------------------------- changing, and proving it
-
-    async def _change(
-        self, assistant_id: str, current: JsonObject, wanted: JsonObject
-    ) -> JsonObject:
-        """Write, read back, compare field by field; put it back when it is not what was meant."""
-        patch = _patch(current, wanted)
-        unclear = await self._write_once(assistant_id, patch)
-        after = await self._read_back(assistant_id, lambda now: not differences(wanted, now))
-        wrong = differences(wanted, after)
-        if not wrong:
-            return after
-        if not differences(current, after):
-            raise _not_taken(assistant_id, wrong, unclear)
-        restored = await self._restore(assistant_id, {key: current.get(key) for key in patch})
-        log.error(
-            "vapi_change_not_verified", assistant_id=assistant_id, wrong=wrong, restored=restored
-        )
-        raise _not_verified(assistant_id, wrong, restored=restored)
-
-    async def _write_once(self, assistant_id: str, patch: JsonObject) -> IntegrationError | None:
-        """Write once. The error returned is one that leaves open whether it was written."""
-        try:
-            await self.update_assistant(assistant_id, patch)
-        except (IntegrationAmbiguousError, IntegrationContractError) as error:
-            log.warning("vapi_change_unclear", assistant_id=assistant_id, code=error.code)
-            return error
-        return None
-
-    async def _read_back(
-        self, assistant_id: str, is_settled: Callable[[JsonObject], bool]
-    ) -> JsonObject:
-        """The assistant as soon as it is settled, else as it is after a while."""
-        after: JsonObject = {}
-        for attempt in range(READ_BACK_ATTEMPTS):
-            await asyncio.sleep(self.read_back_pause_seconds * attempt)
-            try:
-                after = await self.get_assistant(assistant_id)
-            except IntegrationError as error:
-                raise DeployUnconfirmedError(
-                    "The change was sent to Vapi, but the assistant could not be read back "
-                    f"({error.code}). It may or may not be live; ask for the same again, "
-                    "which finishes or confirms it.",
-                    assistant_id=assistant_id,
-                ) from error
-            if is_settled(after):
-                break
-        return after
-
-    async def _restore(self, assistant_id: str, previous: JsonObject) -> bool:
-        """Put these fields back; True when they are as they were. Repeating this does no harm."""
-
-        def is_back(now: JsonObject) -> bool:
-            return not differences(previous, _only(now, previous))
-
-        for attempt in range(RESTORE_ATTEMPTS):
-            await asyncio.sleep(self.read_back_pause_seconds * attempt)
-            try:
-                await self._write_once(assistant_id, previous)
-                if is_back(await self._read_back(assistant_id, is_back)):
-                    return True
-            except IntegrationError as error:
-                log.error("vapi_restore_failed", assistant_id=assistant_id, code=error.code)
-        return False
-
-
-def _patch(current: JsonObject, wanted: JsonObject) -> JsonObject:
-    """The top-level fields that differ, whole; a field to be cleared is null."""
-    return {
-        key: wanted.get(key)
-        for key in dict.fromkeys([*current, *wanted])
-        if differences(_only(current, [key]), _only(wanted, [key]))
-    }
-
-
-def _only(assistant: JsonObject, keys: Iterable[str]) -> JsonObject:
-    return {key: assistant.get(key) for key in keys}
-
 
 def _known_now(
     start: JsonObject, current: JsonObject, prompts: OptimizedPrompts, known: Known
@@ -300,39 +210,7 @@ def _refuse_if_changed(
     changed = differences(before, current)
     if changed:
         raise AssistantChangedSinceError(
-            f"Somebody changed the assistant in Vapi after it was read ({_few(changed)}). "
+            f"Somebody changed the assistant in Vapi after it was read ({few(changed)}). "
             "Nothing was deployed; look at their change and deploy again.",
             changed=changed,
         )
-
-
-def _few(paths: list[str]) -> str:
-    more = ["…"] if len(paths) > MOST_NAMED else []
-    return ", ".join([*paths[:MOST_NAMED], *more])
-
-
-def _not_taken(
-    assistant_id: str, wrong: list[str], unclear: IntegrationError | None
-) -> IntegrationError:
-    if unclear is None:
-        return _not_verified(assistant_id, wrong, restored=True)
-    return DeployUnconfirmedError(
-        "Vapi did not confirm the change, and a moment later the assistant was as before. "
-        "Ask for the same again; that is safe even if the change still arrives.",
-        assistant_id=assistant_id,
-        cause=unclear.code,
-    )
-
-
-def _not_verified(assistant_id: str, wrong: list[str], *, restored: bool) -> DeployNotVerifiedError:
-    outcome = (
-        "The assistant is as it was before."
-        if restored
-        else "It could NOT be put back: restore the assistant in Vapi's version history now."
-    )
-    return DeployNotVerifiedError(
-        f"Vapi did not store what was sent ({_few(wrong)}). {outcome}",
-        assistant_id=assistant_id,
-        wrong=wrong,
-        restored=restored,
-    )

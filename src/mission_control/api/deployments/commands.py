@@ -22,12 +22,13 @@ from mission_control.api.deployments.target import (
     snapshot_of,
 )
 from mission_control.api.drift.errors import AgentMovedError
+from mission_control.api.drift.known import remember
 from mission_control.api.jobs import commands as jobs
 from mission_control.api.memory import prompt_memory
 from mission_control.api.memory.prompt_memory import NoAgentContextError
 from mission_control.api.resources import Resources
 from mission_control.core.encryption import Vault
-from mission_control.core.words import AgentType, JobKind
+from mission_control.core.words import AgentType, JobKind, KnownBy
 from mission_control.data.agents import Agent
 from mission_control.data.deployments import Deployment
 from mission_control.data.jobs import Job
@@ -54,6 +55,9 @@ async def request_deploy(
         await _refuse_shared(uow, agent_id, look)
         job = await jobs.submit(uow, job_request)
         uow.deployments.add(deployment_of(plan, job.id, look, asked))
+        if look is not None and look.first is not None:
+            # Read now: who changes it from now on is not overwritten, whatever becomes of this.
+            await remember(uow, resources.vault, agent_id, look.first, KnownBy.READ)
         return job
 
 

@@ -67,8 +67,9 @@ async def deploy_to_vapi(
     async with job.step() as uow:
         stored = await uow.deployments.get(deployment.id)
         stored.changed = list(deployed.changed_fields)
-        if prompts.get("first_message") is not None:
-            stored.warnings = unheard_first_message(deployed.assistant)
+        greets = prompts.get("first_message") is not None
+        unheard = unheard_first_message(deployed.assistant) if greets else []
+        stored.warnings = [*deployed.warnings, *unheard]
     return KnownState.after(deployed.assistant, prompts)
 
 

@@ -32,12 +32,17 @@ async def take_back(job: JobRun, deployment: Deployment, sealed: bytes) -> JsonO
                 deployment.target_id,
                 snapshot_of(job.resources.vault, sealed),
                 overwrite=_allowed(deployment),
+                seen_version=(deployment.rollback_seen or {}).get("latest_version"),
             )
     except AssistantGoneError:
         if not is_forced:
             raise
         log.warning("deployment_given_up", assistant_id=deployment.target_id)
         return None
+    if undone.warnings:
+        async with job.step() as uow:
+            stored = await uow.deployments.get(deployment.id)
+            stored.warnings = [*stored.warnings, *undone.warnings]
     return undone.assistant
 
 

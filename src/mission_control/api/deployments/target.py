@@ -13,7 +13,7 @@ from mission_control.core.words import DeploymentStatus
 from mission_control.data.deployments import Deployment
 from mission_control.data.unit_of_work import UnitOfWork
 from mission_control.integrations.errors import IntegrationNotFoundError
-from mission_control.integrations.vapi.assistant import OptimizedPrompts, Snapshot
+from mission_control.integrations.vapi.assistant import AssistantSummary, OptimizedPrompts, Snapshot
 from mission_control.integrations.vapi.changes import (
     TextChange,
     Texts,
@@ -49,19 +49,25 @@ class Ours:
 
     def changes(self, wanted: OptimizedPrompts, there: JsonObject) -> list[TextChange]:
         """What putting `wanted` there would overwrite of somebody else's."""
-        if self.state is None:
+        # A first deployment that failed has read the assistant: that is known, though not by a row.
+        known = self.state or next(reversed(self.maybe), None)
+        if known is None:
             return []  # nothing of ours was ever there: what is read now is what is known
         live = Texts.of(there, self.known(there))
-        return changed_texts(wanted, self.state.texts, live, *(each.texts for each in self.maybe))
+        return changed_texts(wanted, known.texts, live, *(each.texts for each in self.maybe))
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A target as it was when something was asked of it. `overwritten`: null where nothing is."""
+    """A target as it was when something was asked of it. `overwritten`: null where nothing is.
+
+    `first`: what is known from now on, where nothing was.
+    """
 
     assistant_id: str
     seen: dict[str, Any]
     overwritten: list[dict[str, Any]] | None
+    first: KnownState | None = None
 
 
 async def ours_on_target(
@@ -74,16 +80,19 @@ async def ours_on_target(
     if begun is not None and begun.status is DeploymentStatus.FAILED and begun.snapshot is not None:
         snapshot = snapshot_of(vault, begun.snapshot)
         maybe.append(KnownState.after(snapshot.assistant, snapshot.deployed))
-        maybe.append(_before(snapshot))
+        maybe += _before(begun, snapshot)
     standing = row.standing
     if standing is not None and standing.rollback_job_id is not None and standing.snapshot:
-        maybe.append(_before(snapshot_of(vault, standing.snapshot)))
+        maybe += _before(standing, snapshot_of(vault, standing.snapshot))
     return Ours(row.opened(vault), tuple(maybe))
 
 
-def _before(snapshot: Snapshot) -> KnownState:
+def _before(deployment: Deployment, snapshot: Snapshot) -> list[KnownState]:
+    """What the deployment found there, unless that was somebody else's: it is theirs still."""
+    if deployment.overwritten:
+        return []
     ours = Texts(replaced_of(snapshot), live_first_message(snapshot.assistant))
-    return KnownState(snapshot.assistant, ours)
+    return [KnownState(snapshot.assistant, ours)]
 
 
 def snapshot_of(vault: Vault, sealed: bytes) -> Snapshot:
@@ -116,8 +125,9 @@ async def look_before_deploying(
     changes = ours.changes(wanted, there)
     if not overwrite:
         refuse_changed(changes, "Nothing was deployed.")
-    seen = Texts.of(there, ours.known(there)).to_json()
-    return Look(assistant_id, seen, [asdict(each) for each in changes] or None)
+    live = Texts.of(there, ours.known(there))
+    first = KnownState(there, Texts(live.system, None)) if ours.state is None else None
+    return Look(assistant_id, live.to_json(), [asdict(each) for each in changes] or None, first)
 
 
 async def look_before_rolling_back(
@@ -138,7 +148,8 @@ async def look_before_rolling_back(
     changes = changed_since(there, snapshot)
     if not overwrite:
         refuse_changed(changes, "Nothing was rolled back.")
-    seen = Texts.of(there, known_after(snapshot)).to_json()
+    texts = Texts.of(there, known_after(snapshot)).to_json()
+    seen = {**texts, "latest_version": AssistantSummary.of(there).latest_version}
     return Look(assistant_id, seen, [asdict(each) for each in changes] or None)
 
 

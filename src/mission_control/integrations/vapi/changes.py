@@ -1,6 +1,7 @@
 """What somebody else changed in the texts that we deploy, and how to take back only what is ours."""
 
 import copy
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import cast
 
@@ -81,6 +82,19 @@ def refuse_changed(changes: list[TextChange], done: str) -> None:
     """
     if changes:
         raise ChangedAtVapiError(done, [asdict(change) for change in changes])
+
+
+def changed_after(
+    wanted: JsonObject, after: JsonObject, known: Known, written: Iterable[str]
+) -> list[TextChange]:
+    """The texts of ours that say something else than was just written. `written`: top-level fields."""
+    meant, now = Texts.of(wanted, known), Texts.of(after, known)
+    fields = {"model": SYSTEM, "firstMessage": FIRST_MESSAGE}
+    return [
+        TextChange(field, _storable(getattr(meant, field)), _storable(getattr(now, field)))
+        for field in (fields[key] for key in written if key in fields)
+        if getattr(meant, field) != getattr(now, field)
+    ]
 
 
 def changed_since(current: JsonObject, snapshot: Snapshot) -> list[TextChange]:
