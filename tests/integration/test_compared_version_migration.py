@@ -1,4 +1,4 @@
-"""Comparisons keep what they found when their version is noted, on both databases."""
+"""Comparisons keep what they found when more of them is noted, on both databases."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from mission_control.data import migrate
 from mission_control.data.engine import create_engine
 
-BEFORE, AFTER = "3f1b6d90c2ae", "5a2e8c17d4b0"
+BEFORE, AFTER, STAYS = "3f1b6d90c2ae", "5a2e8c17d4b0", "7d40b2f6c9e1"
 OLD, COMPARED, NEW = (f"2026-11-2{day} 10:00:00+00:00" for day in (5, 6, 7))
 AGENT = """
     INSERT INTO agents (id, name, description, type, status, current_version, created_at, updated_at)
@@ -37,6 +37,18 @@ def test_the_version_up_and_down_on_data(database_url: str) -> None:
     found = {row.pop("agent_id"): row["version"] for row in run(database_url, checks)}
     assert found == {"calm": 2, "edited": None, "never": None}
     migrate.downgrade(database_url, revision=BEFORE)
+    assert run(database_url, checks) == before
+    migrate.upgrade(database_url)
+
+
+def test_what_stays_at_vapi_up_and_down_on_data(database_url: str) -> None:
+    migrate.downgrade(database_url, revision=AFTER)
+    run(database_url, insert)
+    before = run(database_url, checks)
+    migrate.upgrade(database_url, revision=STAYS)
+    nothing_noted = {"left_at_vapi": None, "texts_moved": None}
+    assert run(database_url, checks) == [{**row, **nothing_noted} for row in before]
+    migrate.downgrade(database_url, revision=AFTER)
     assert run(database_url, checks) == before
     migrate.upgrade(database_url)
 

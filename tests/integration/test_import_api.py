@@ -108,7 +108,9 @@ class TestImport:
         assert draft["input"] == {"caller_says": "I am [name], what does it cost?"}
         warnings = " ".join(agent["warnings"])
         assert "tool calling" in warnings  # SuperOptiX was asked
-        assert "by reference: 1" in warnings
+        left = {each["what"]: each["items"] for each in agent["left_at_vapi"]}
+        assert left["tools by reference"] == ["toolIds: 1"]
+        assert left["Liquid, filled at Vapi in each call"] == ["{{ name | default: 'Ada' }}"]
         assert "drafts: 1" in warnings
         assert await world.live() == before
 
@@ -218,6 +220,81 @@ class TestRefusals:
             assert answer.headers.get("Retry-After") == headers.get("Retry-After")
 
 
+NAMES = [
+    "עוזרת גבייה",
+    "予約アシスタント",
+    "客服小美",
+    "مساعد",
+    "🚚🚚",
+    "---",
+    "Sofia",
+    "Sofia",
+    "Sofia",
+]
+
+
+class TestNames:
+    """In any script, or the same ones: every agent has an id of its own, and the name as it is."""
+
+    async def test_all_are_imported(self, resources: Resources) -> None:
+        there = [
+            an_assistant(f"{number}f2d1c7e-8a34-4b69-b0d7-61e0a9c3f2aa", name=name)
+            for number, name in enumerate(NAMES)
+        ]
+        async with vapi_world(resources, *there) as world:
+            items = (await world.http.get(CANDIDATES)).json()["items"]
+            assert {item["refusal"] for item in items} == {None}
+            made = [(await take(world, one["id"])).json() for one in there]
+        assert [agent["name"] for agent in made] == NAMES
+        ids = [agent["id"] for agent in made]
+        assert len(set(ids)) == len(NAMES)
+        assert ids[1] == "yuyueashisutanto"
+        assert ids[5:] == ["assistant_5f2d1c7e", "sofia", "sofia_7f2d1c7e", "sofia_8f2d1c7e"]
+
+    async def test_a_name_and_an_id_of_ones_own(self, world: World) -> None:
+        body = {"vapi_assistant_id": ASSISTANT, "name": "受付 – main", "id": "front_desk"}
+        agent = (await world.http.post(IMPORT, json=body)).json()
+        assert (agent["id"], agent["name"]) == ("front_desk", "受付 – main")
+        again = await world.http.post(IMPORT, json={**body, "vapi_assistant_id": HIPAA})
+        assert (again.status_code, again.json()["code"]) == (409, "agent_exists")
+
+    @pytest.mark.parametrize(
+        "given", [{"id": "Front"}, {"id": ""}, {"name": ""}, {"name": " "}, {"name": "x" * 121}]
+    )
+    async def test_what_is_no_name_or_id(self, world: World, given: dict[str, str]) -> None:
+        answer = await world.http.post(IMPORT, json={"vapi_assistant_id": ASSISTANT, **given})
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_payload")
+        assert (await world.http.get("/api/agents")).json()["items"] == []
+
+
+class TestWhatStaysAtVapi:
+    async def test_is_named_at_once_and_kept_in_step(self, world: World) -> None:
+        squad = {"name": "Front desk", "members": [{"assistantId": ASSISTANT}]}
+        async with world.to_vapi() as vapi:
+            headers = {"Authorization": "Bearer key"}
+            assert (await vapi.post("/squad", json=squad, headers=headers)).status_code == 201
+        await world.edit(
+            hooks=[{"on": "call.ending"}], server={"url": "https://x.example/secret?key=1"},
+            analysisPlan={"summaryPlan": {"enabled": True}}, oddity={"a": 1},
+        )  # fmt: skip
+        items = (await world.http.get(CANDIDATES)).json()["items"]
+        candidate = next(item for item in items if item["vapi_assistant_id"] == ASSISTANT)
+        made = (await take(world)).json()
+        assert made["left_at_vapi"] == candidate["left_at_vapi"]
+        left = {each["what"]: each["items"] for each in made["left_at_vapi"]}
+        assert left["squads that it is in"] == ["Front desk"]
+        assert left["hooks"] == ["hooks: 1"]
+        assert left["servers and webhooks"] == ["server: x.example"]
+        assert left["analysis of calls"] == ["analysisPlan"]
+        assert left["other settings"] == ["oddity"]
+        assert left["what its tools do (their names are here)"] == ["endCall"]
+        assert "secret" not in str(made["left_at_vapi"])
+        await world.edit(hooks=None)
+        await world.http.post("/api/agents/ada/drift")
+        now = (await world.http.get("/api/agents/ada")).json()["left_at_vapi"]
+        assert now == [each for each in made["left_at_vapi"] if each["what"] != "hooks"]
+
+
 class TestCandidates:
     async def test_each_says_whether_it_can_be_imported(self, world: World) -> None:
         async with world.resources.unit_of_work() as uow:
@@ -226,8 +303,9 @@ class TestCandidates:
         items = (await world.http.get(CANDIDATES)).json()["items"]
         found = {item["name"]: (item["agent_id"], item["refusal"]) for item in items}
         assert found["ADA"] == ("mine", "The agent mine is linked to it.")
-        assert found["Clinic"][0] is None
-        assert "an agent clinic already" in found["Clinic"][1]
+        assert found["Clinic"] == (None, None)
+        proposed = {item["name"]: item["proposed_id"] for item in items}
+        assert proposed["Clinic"] == f"clinic_{HIPAA[:8]}"  # there is an agent clinic already
         assert "no model" in found["Squad"][1]
         assert next(item for item in items if item["name"] == "ADA")["provider"] == "quantum-ai"
 

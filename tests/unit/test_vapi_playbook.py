@@ -9,10 +9,11 @@ from mission_control.core import playbook as playbooks
 from mission_control.core.playbook import PlaybookInvalidError
 from mission_control.core.playbook_parts import AGENT_ID, canonical_yaml
 from mission_control.integrations.vapi.drafts import MOST_DRAFTS, drafts
+from mission_control.integrations.vapi.left_there import left_there
 from mission_control.integrations.vapi.playbook import (
     NothingToImportError,
+    another_model_answers,
     keeps_calls_private,
-    left_at_vapi,
     playbook_of_assistant,
 )
 
@@ -111,11 +112,11 @@ class TestWhatComesAlong:
         messages = [{"role": "system", "content": text} for text in ("First.", "Second.", "")]
         assistant = with_model(messages=messages, toolIds=["a", "b"], provider="custom-llm")
         assert imported(assistant).prompt == "First."
-        told = " ".join(left_at_vapi(assistant))
-        assert "system messages of the assistant: 1" in told
-        assert "by reference: 2" in told
-        assert "custom-llm" in told
-        assert left_at_vapi(an_assistant()) == []
+        told = {each.what: each.items for each in left_there(assistant)}
+        assert told["other messages of its model"] == ["system: 1"]
+        assert told["tools by reference"] == ["toolIds: 2"]
+        assert "custom-llm" in another_model_answers(assistant)[0]
+        assert another_model_answers(an_assistant()) == []
 
     @pytest.mark.parametrize("name", [None, "", 7, "东京", "9 lives", "x" * 300, "a\ud83d\x00b"])
     def test_any_name_becomes_an_id(self, name: object) -> None:

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import typer
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -49,9 +49,11 @@ def import_one(
     session.screen.answer(detail, *tables.agent(detail))
 
 
-def import_assistant(session: Session, assistant_id: str) -> None:
+def import_assistant(
+    session: Session, assistant_id: str, *, name: str | None, agent_id: str | None
+) -> None:
     """Make an agent of an assistant at Vapi, and say what is left to do with it."""
-    detail = session.client.agents.import_assistant(assistant_id)
+    detail = session.client.agents.import_assistant(assistant_id, name=name, agent_id=agent_id)
     session.screen.answer(detail, *tables.agent(detail))
     session.screen.note("Nothing was changed at Vapi.")
 
@@ -59,14 +61,17 @@ def import_assistant(session: Session, assistant_id: str) -> None:
 def candidates(found: ImportCandidates) -> RenderableType:
     if not found.items:
         return Text("There is no assistant at Vapi.")
-    made = tables.table("assistant", "name", "model", "here as", "cannot be imported")
+    made = tables.table(
+        "assistant", "name", "model", "here as", "cannot be imported", "stays at Vapi"
+    )
     for each in found.items:
         model = " ".join(part for part in (each.provider, each.model) if part)
+        here = each.agent_id or ("" if each.refusal else f"({each.proposed_id})")
         made.add_row(
-            each.vapi_assistant_id, Text(each.name or ""), Text(model), each.agent_id or "",
-            Text(each.refusal or ""),
+            each.vapi_assistant_id, Text(each.name or ""), Text(model), here,
+            Text(each.refusal or ""), Text(", ".join(left.what for left in each.left_at_vapi)),
         )  # fmt: skip
-    return made
+    return Group(made, Text("In brackets: the id that its agent would get.", "dim"))
 
 
 def import_all(session: Session, *, agent_type: AgentType | None) -> None:

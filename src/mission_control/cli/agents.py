@@ -66,6 +66,10 @@ def import_agent(
         str | None,
         typer.Option(metavar="ID", help="An assistant at Vapi; see `agents candidates`."),
     ] = None,
+    name: Annotated[str | None, typer.Option(help="With --from-vapi: the agent's name.")] = None,
+    agent_id: Annotated[
+        str | None, typer.Option("--id", help="With --from-vapi: the agent's id.")
+    ] = None,
     agent_type: Type = None,
     vapi_assistant: Assistant = None,
     as_json: AsJson = False,
@@ -82,7 +86,9 @@ def import_agent(
         if from_vapi is not None:
             if agent_type or vapi_assistant:
                 raise CommandError("--from-vapi says itself what it is: a phone bot, and which.")
-            agent_import.import_assistant(session, from_vapi)
+            agent_import.import_assistant(session, from_vapi, name=name, agent_id=agent_id)
+        elif name is not None or agent_id is not None:
+            raise CommandError("--name and --id go with --from-vapi; a playbook has its own.")
         elif everything:
             agent_import.import_all(session, agent_type=agent_type)
         else:

@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from mission_control.api.agents.schemas import AgentDetail, AgentPage, VersionPage
+from mission_control.api.agents.schemas import AgentDetail, AgentPage, Answering, VersionPage
 from mission_control.api.deployments.schemas import DeploymentRead
 from mission_control.api.evaluate.schemas import EvaluationDetail, ScenarioResultRead
 from mission_control.api.jobs.schemas import JobPage, JobRead
@@ -69,14 +69,18 @@ def diff(text: str) -> Text:
 def agents(page: AgentPage) -> RenderableType:
     if not page.items:
         return Text("No agents. Import one: mission-control agents import FILE")
-    made = table("agent", "name", "type", "status", "version", "deployed", "changed")
+    made = table("agent", "name", "type", "status", "version", "answers", "changed")
     for agent in page.items:
         made.add_row(
             agent.id, Text(agent.name), plain(agent.type), state(agent.status),
-            str(agent.current_version), number_or_none(agent.deployed_version),
+            str(agent.current_version), _answers(agent.answering),
             moment(agent.updated_at),
         )  # fmt: skip
     return made
+
+
+def _answers(found: Answering) -> str:
+    return plain(found.state) if found.version is None else f"version {found.version}"
 
 
 def agent(detail: AgentDetail) -> list[RenderableType]:
@@ -91,8 +95,13 @@ def agent(detail: AgentDetail) -> list[RenderableType]:
         ("type", plain(detail.type)),
         ("status", state(detail.status)),
         ("version", str(detail.current_version)),
-        ("deployed", number_or_none(detail.deployed_version)),
         ("at Vapi", detail.vapi_assistant_id or NOT_MEASURED),
+        ("answers", Text(detail.answering.line)),
+        ("measured", Text(detail.answering.measured or NOT_MEASURED)),
+        *(
+            ("stays at Vapi", Text(f"{left.what}: {', '.join(left.items)}"))
+            for left in detail.left_at_vapi or []
+        ),
         ("scenarios", f"{len(splits)} ({by_split})"),
         *(("warning", Text(warning, "yellow")) for warning in detail.warnings),
     ])  # fmt: skip

@@ -65,9 +65,11 @@ class Agents:
         """The assistants at Vapi, and which agent each is linked to."""
         return self._client.get("/api/agents/import/candidates", ImportCandidates)
 
-    def import_assistant(self, assistant_id: str) -> AgentDetail:
+    def import_assistant(
+        self, assistant_id: str, *, name: str | None = None, agent_id: str | None = None
+    ) -> AgentDetail:
         """Make an agent of an assistant at Vapi; nothing is changed there."""
-        request = AgentImport(vapi_assistant_id=assistant_id)
+        request = AgentImport(vapi_assistant_id=assistant_id, name=name, id=agent_id)
         return self._client.post("/api/agents/import", request, AgentDetail)
 
     def update(self, agent_id: str, request: AgentUpdate) -> AgentDetail:

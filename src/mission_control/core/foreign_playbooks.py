@@ -4,8 +4,12 @@ import json
 import re
 from typing import Any, cast
 
+from anyascii import anyascii
+
 from mission_control.core.playbook_parts import AGENT_ID, RESERVED_AGENT_IDS
 from mission_control.core.playbook_values import mapping_of, scenario_list, text_of
+
+AN_AGENT = "agent"  # where nothing of a name can be written in an id
 
 
 def make_regular(data: dict[str, Any]) -> None:
@@ -32,10 +36,10 @@ def _slug(text: str) -> str:
 
 
 def agent_slug(text: str) -> str:
-    """An id for an agent of this name; not yet known to be free."""
-    slug = text if AGENT_ID.fullmatch(text) else _slug(text)
+    """An id for an agent of this name, in whatever script it is; not yet known to be free."""
+    slug = text if AGENT_ID.fullmatch(text) else _slug(anyascii(text))
     is_free = slug[:1].isalpha() and slug not in RESERVED_AGENT_IDS
-    return (slug if is_free else f"agent_{slug}".rstrip("_"))[:64]
+    return (slug if is_free else f"{AN_AGENT}_{slug}".rstrip("_"))[:64]
 
 
 def _untaken(name: str, taken: set[str]) -> str:

@@ -151,6 +151,17 @@ class LeadMatch(StrEnum):
     PHONE = "phone"  # the number is one of the lead's: several leads may share it
 
 
+class AnsweringState(StrEnum):
+    """What answers for an agent now."""
+
+    OURS = "ours"  # the version that was deployed
+    THEIRS = "theirs"  # a text that somebody wrote at Vapi since
+    ROLLED_BACK = "rolled_back"  # what was there before ours
+    NEVER_DEPLOYED = "never_deployed"
+    GONE = "gone"  # Vapi no longer has the assistant
+    UNKNOWN = "unknown"  # the last deployment or rollback ended without an answer
+
+
 class KnownBy(StrEnum):
     """How we came to know what stands on an assistant."""
 

@@ -1,15 +1,25 @@
 """Deployments: a version put on a target, with what was there before."""
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, String, select
+from sqlalchemy import (
+    ColumnElement,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    func,
+    select,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
 
 from mission_control.core.errors import NotFoundError
 from mission_control.core.words import DeploymentStatus, DeploymentTarget
+from mission_control.data.agents import AgentVersion
 from mission_control.data.base import Record
 from mission_control.data.pages import Cursor, Page, page_of
 
@@ -58,6 +68,15 @@ class Deployment(Record):
     rollback_overwritten: Mapped[list[dict[str, Any]] | None] = mapped_column(default=None)
     error: Mapped[dict[str, Any] | None] = mapped_column(default=None)
     finished_at: Mapped[datetime | None] = mapped_column(default=None)
+
+
+class Mark(NamedTuple):
+    """When a deployment was verified or rolled back, on whose word."""
+
+    version: int
+    at: datetime | None
+    by: str | None
+    taken_over: bool
 
 
 class DeploymentRepository:
@@ -113,6 +132,44 @@ class DeploymentRepository:
             .order_by(Deployment.rolled_back_at.desc().nulls_last(), Deployment.id.desc())
             .limit(1)
         )
+
+    async def standing_of(self, agent_ids: Sequence[str]) -> dict[str, Mark]:
+        """By agent, what is in force: as `standing`, of many at once."""
+        newest = (Deployment.created_at.desc(), Deployment.id.desc())
+        return await self._marks(
+            agent_ids, DeploymentStatus.VERIFIED, newest,
+            at=Deployment.finished_at, by=Deployment.requested_by,
+        )  # fmt: skip
+
+    async def rolled_back_of(self, agent_ids: Sequence[str]) -> dict[str, Mark]:
+        """By agent, what was taken back last: as `latest_rolled_back`, of many at once."""
+        newest = (Deployment.rolled_back_at.desc().nulls_last(), Deployment.id.desc())
+        return await self._marks(
+            agent_ids, DeploymentStatus.ROLLED_BACK, newest,
+            at=Deployment.rolled_back_at, by=Deployment.rolled_back_by,
+        )  # fmt: skip
+
+    async def _marks(
+        self,
+        agent_ids: Sequence[str],
+        status: DeploymentStatus,
+        newest: Sequence[ColumnElement[Any]],
+        *,
+        at: InstrumentedAttribute[datetime | None],
+        by: InstrumentedAttribute[str | None],
+    ) -> dict[str, Mark]:
+        place = func.row_number().over(partition_by=Deployment.agent_id, order_by=newest)
+        ranked = (
+            select(Deployment.id, place.label("place"))
+            .where(Deployment.agent_id.in_(agent_ids), Deployment.status == status)
+            .subquery()
+        )
+        rows = await self._session.execute(
+            select(Deployment.agent_id, AgentVersion.number, at, by, Deployment.taken_over)
+            .join(AgentVersion, AgentVersion.id == Deployment.version_id)
+            .where(Deployment.id.in_(select(ranked.c.id).where(ranked.c.place == 1)))
+        )
+        return {row[0]: Mark(row[1], row[2], row[3], row[4]) for row in rows}
 
     async def page(
         self, *, agent_id: str | None, limit: int, cursor: Cursor | None

@@ -1,5 +1,6 @@
 """What the last comparison of an agent with its assistant at Vapi has shown."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -29,6 +30,10 @@ class DriftCheck(Base):
     fields: Mapped[list[dict[str, Any]]] = mapped_column(default=list)
     error: Mapped[dict[str, Any] | None] = mapped_column(default=None)
     warnings: Mapped[list[str]] = mapped_column(default=list)
+    # Our texts there are not what we know to have been there; null: not noted yet.
+    texts_moved: Mapped[bool | None] = mapped_column(default=None)
+    # What the assistant has and the agent does not carry: `{what, items}`; null: not asked yet.
+    left_at_vapi: Mapped[list[dict[str, Any]] | None] = mapped_column(default=None)
     checked_at: Mapped[datetime] = mapped_column(default=utc_now)
     # When Vapi last answered: the age of `fields` while the state is unknown.
     compared_at: Mapped[datetime | None] = mapped_column(default=None)
@@ -43,6 +48,12 @@ class DriftCheckRepository:
 
     async def find(self, agent_id: str) -> DriftCheck | None:
         return await self._session.get(DriftCheck, agent_id, populate_existing=True)
+
+    async def of_agents(self, agent_ids: Sequence[str]) -> dict[str, DriftCheck]:
+        rows = await self._session.scalars(
+            select(DriftCheck).where(DriftCheck.agent_id.in_(agent_ids))
+        )
+        return {row.agent_id: row for row in rows}
 
     async def page(self, *, limit: int, cursor: Cursor | None) -> Page[DriftCheck]:
         """Of the newest agents first."""

@@ -151,9 +151,12 @@ class VAPIClient(VapiWriter):
             DeployNotVerifiedError: Vapi stored something else; it was put back if `restored`.
         """
         current = await self.get_assistant(assistant_id)
-        wanted = with_previous(current, snapshot, overwrite=overwrite)
-        changed = differences(current, wanted)
         now = AssistantSummary.of(current).latest_version
+        more = "".join(f" {sentence}" for sentence in unseen(seen_version, now, told=2))
+        wanted = with_previous(
+            current, snapshot, overwrite=overwrite, refused=f"Nothing was rolled back.{more}"
+        )
+        changed = differences(current, wanted)
         written = Written(current, unseen(seen_version, now))  # by an attempt that died
         if changed:
             ours = known_of(wanted, replaced_of(snapshot))
@@ -206,11 +209,14 @@ def _refuse_if_changed(
     before: JsonObject, current: JsonObject, prompts: OptimizedPrompts, known: Known
 ) -> None:
     texts = changed_texts(prompts, Texts.of(before, known), Texts.of(current, known))
-    refuse_changed(texts, "Nothing was deployed.")
+    first, last = (AssistantSummary.of(each).latest_version for each in (before, current))
+    # One version more than theirs may be ours, by an attempt that died.
+    more = "".join(f" {sentence}" for sentence in unseen(first, last, told=2))
+    refuse_changed(texts, f"Nothing was deployed.{more}")
     changed = differences(before, current)
     if changed:
         raise AssistantChangedSinceError(
             f"Somebody changed the assistant in Vapi after it was read ({few(changed)}). "
-            "Nothing was deployed; look at their change and deploy again.",
+            f"Nothing was deployed; look at their change and deploy again.{more}",
             changed=changed,
         )

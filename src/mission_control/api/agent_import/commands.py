@@ -2,21 +2,27 @@
 
 import structlog
 
+from mission_control.api.agent_import.schemas import AgentImport
+from mission_control.api.agents.details import detail
 from mission_control.api.agents.registration import refuse_linked, store_new
 from mission_control.api.agents.schemas import AgentDetail
 from mission_control.api.drift.known import KnownState, remember
+from mission_control.api.drift.registry import registry_of
+from mission_control.api.drift.storing import store_found
 from mission_control.api.leads.contact_names import contact_names
 from mission_control.api.resources import Resources
 from mission_control.core import playbook as playbooks
 from mission_control.core.json_types import JsonObject
 from mission_control.core.playbook_parts import canonical_yaml
 from mission_control.core.words import AgentType, KnownBy
+from mission_control.data.unit_of_work import UnitOfWork
 from mission_control.integrations.errors import IntegrationError
 from mission_control.integrations.superoptix_client import program_of
 from mission_control.integrations.vapi.changes import Texts
 from mission_control.integrations.vapi.playbook import (
+    another_model_answers,
+    ids_for,
     keeps_calls_private,
-    left_at_vapi,
     playbook_of_assistant,
 )
 from mission_control.integrations.vapi.prompt_slots import live_prompt
@@ -27,15 +33,22 @@ CALLS_READ = 40  # of the newest, for drafts of scenarios
 log = structlog.get_logger(__name__)
 
 
-async def import_assistant(resources: Resources, assistant_id: str) -> AgentDetail:
+async def import_assistant(resources: Resources, request: AgentImport) -> AgentDetail:
     """Make an agent of an assistant at Vapi, which is left as it is."""
+    assistant_id = request.vapi_assistant_id
     async with resources.unit_of_work(readonly=True) as uow:
         await refuse_linked(uow, assistant_id)
     assistant = await resources.vapi.get_assistant(assistant_id)
+    squads = await resources.vapi.get_squads()
     calls, warnings = await _last_calls(resources.vapi, assistant)
     async with resources.unit_of_work(readonly=True) as uow:
         known = await contact_names(uow, calls)
-    read = playbooks.read_playbook(playbook_of_assistant(assistant, calls, known_names=known))
+        agent_id = request.id or await _own_id(uow, assistant, request.name)
+    read = playbooks.read_playbook(
+        playbook_of_assistant(
+            assistant, calls, known_names=known, name=request.name, agent_id=agent_id
+        )
+    )
     # As it will be read from now on: what would be too large then is refused now.
     playbook = playbooks.read_stored(canonical_yaml(read.data))
     if playbook.scenarios == [] and not warnings:
@@ -45,12 +58,23 @@ async def import_assistant(resources: Resources, assistant_id: str) -> AgentDeta
         made = await store_new(
             uow, playbook, compiled,
             agent_type=AgentType.PHONE_BOT, assistant_id=assistant_id, note="Imported from Vapi",
-            warnings=[*left_at_vapi(assistant), *warnings],
+            warnings=[*another_model_answers(assistant), *warnings],
         )  # fmt: skip
         # What was read is what is known: who changes it at Vapi from now on is not overwritten.
         ours = Texts(live_prompt(assistant), made.first_message)
-        await remember(uow, resources.vault, made.id, KnownState(assistant, ours), KnownBy.IMPORTED)
-        return made
+        state = KnownState(assistant, ours)
+        await remember(uow, resources.vault, made.id, state, KnownBy.IMPORTED)
+        agent = await uow.agents.get(made.id)
+        await store_found(
+            uow, resources.vault, await registry_of(uow, agent), assistant, squads=squads
+        )
+        return await detail(uow, agent, await uow.agents.current(agent))
+
+
+async def _own_id(uow: UnitOfWork, assistant: JsonObject, name: str | None) -> str:
+    """Two assistants may have one name; their agents have ids of their own."""
+    first, second = ids_for(assistant, name)
+    return second if first in await uow.agents.known_among([first]) else first
 
 
 async def _last_calls(

@@ -42,10 +42,10 @@ async def import_assistant(
 ) -> AgentDetail:
     """Nothing is changed at Vapi.
 
-    Its prompt and first message come as they are, its last calls as drafts of scenarios; `warnings`
-    says what was left there.
+    Its prompt and first message come as they are, its last calls as drafts of scenarios;
+    `left_at_vapi` names what the agent does not carry.
     """
-    agent = await commands.import_assistant(resources, request.vapi_assistant_id)
+    agent = await commands.import_assistant(resources, request)
     response.headers["Location"] = f"/api/agents/{agent.id}"
     return agent
 

@@ -4,6 +4,9 @@ from mission_control.api.agents.answering import answering_of
 from mission_control.api.agents.schemas import (
     AgentDetail,
     AgentRead,
+    Answering,
+    LeftAtVapi,
+    MeasuredRate,
     ScenarioRead,
 )
 from mission_control.api.agents.versions import playbook_of
@@ -13,16 +16,36 @@ from mission_control.data.agents import Agent, AgentVersion
 from mission_control.data.unit_of_work import UnitOfWork
 
 
+def agent_read(
+    agent: Agent, answering: Answering, measured: MeasuredRate | None = None
+) -> AgentRead:
+    columns = {
+        name: getattr(agent, name)
+        for name in AgentRead.model_fields
+        if name not in {"answering", "measured"}
+    }
+    return AgentRead(**columns, answering=answering, measured=measured)
+
+
 async def detail(uow: UnitOfWork, agent: Agent, version: AgentVersion) -> AgentDetail:
     playbook = playbook_of(version)
     return AgentDetail(
-        **AgentRead.model_validate(agent).model_dump(),
-        answering=await answering_of(uow, agent),
+        **agent_read(agent, await answering_of(uow, agent)).model_dump(),
+        left_at_vapi=await _left_at_vapi(uow, agent),
         prompt=version.prompt,
         first_message=playbook.first_message,
         warnings=[*version.warnings, *_drafts_to_review(playbook)],
         scenarios=scenarios_read(agent.id, playbook),
     )
+
+
+async def _left_at_vapi(uow: UnitOfWork, agent: Agent) -> list[LeftAtVapi] | None:
+    check = await uow.drift_checks.find(agent.id)
+    if check is None or check.left_at_vapi is None:
+        return None
+    if agent.vapi_assistant_id not in (None, check.assistant_id):
+        return None  # of another assistant
+    return [LeftAtVapi.model_validate(each) for each in check.left_at_vapi]
 
 
 def _drafts_to_review(playbook: Playbook) -> list[str]:

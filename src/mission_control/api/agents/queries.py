@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from mission_control.api.agents.answering import answering_of
-from mission_control.api.agents.details import detail
+from mission_control.api.agents.answering import answering_of, answering_of_all
+from mission_control.api.agents.details import agent_read, detail
 from mission_control.api.agents.schemas import (
     AgentDetail,
     AgentPage,
-    AgentRead,
     AgentState,
     MeasuredRate,
     VersionDetail,
@@ -40,10 +39,10 @@ async def list_agents(
         agent_type=agent_type,
     )
     measured = await _measured(uow, page.items)
+    answering = await answering_of_all(uow, page.items)
     return AgentPage(
         items=[
-            AgentRead.model_validate(agent).model_copy(update={"measured": measured.get(agent.id)})
-            for agent in page.items
+            agent_read(agent, answering[agent.id], measured.get(agent.id)) for agent in page.items
         ],
         next_cursor=page.next_cursor,
     )

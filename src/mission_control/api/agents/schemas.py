@@ -7,7 +7,8 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from mission_control.core.request_values import RequestBody
-from mission_control.core.words import AgentStatus, AgentType, VersionOrigin
+from mission_control.core.words import AgentStatus, AgentType, AnsweringState, VersionOrigin
+from mission_control.integrations.vapi.left_there import LeftThere
 
 VersionNumber = Annotated[int, Field(ge=1, le=2**31 - 1)]  # what a database can hold
 AssistantId = Annotated[
@@ -96,6 +97,22 @@ class MeasuredRate(BaseModel):
     measured_at: datetime
 
 
+class Answering(BaseModel):
+    """What answers for an agent now. Null where that is not known, or nothing of ours does."""
+
+    state: AnsweringState
+    line: str = Field(
+        description="All of it but what was measured, in a sentence or two.",
+        examples=["Version 3 answers at Vapi since 2026-11-28 09:00 UTC, deployed by …"],
+    )
+    version: int | None = None
+    since: datetime | None = None
+    by: str | None = None
+    measured: str | None = Field(
+        default=None, description="Of the version that answers, in a sentence; null in lists."
+    )
+
+
 class AgentRead(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
@@ -107,6 +124,7 @@ class AgentRead(BaseModel):
     current_version: int
     deployed_version: int | None
     vapi_assistant_id: str | None
+    answering: Answering
     measured: MeasuredRate | None = Field(
         default=None, description="null: the version in force was not measured on the test split."
     )
@@ -128,23 +146,25 @@ class ScenarioRead(BaseModel):
     checks: list[str] = Field(examples=[["contains: licensed agent", "excludes: guarantee"]])
 
 
-class Answering(BaseModel):
-    """What answers for an agent now. Null where that is not known, or nothing of ours does."""
+class LeftAtVapi(BaseModel):
+    """One kind of thing that an assistant has and its agent does not carry. No values: they may be secret."""
 
-    line: str = Field(
-        description="All of it in a sentence or two.",
-        examples=["Version 3 answers at Vapi since 2026-11-28 09:00 UTC, deployed by …"],
-    )
-    version: int | None = None
-    since: datetime | None = None
-    by: str | None = None
-    measured: str | None = None
+    what: str = Field(examples=["tools by reference"])
+    items: list[str] = Field(examples=[["toolIds: 2"]])
+
+    @classmethod
+    def of(cls, found: LeftThere) -> "LeftAtVapi":
+        return cls(what=found.what, items=found.items)
 
 
 class AgentDetail(AgentRead):
     """An agent with its current version."""
 
-    answering: Answering
+    left_at_vapi: list[LeftAtVapi] | None = Field(
+        default=None,
+        description="What its assistant has and the agent does not carry, as last compared; "
+        "null: not known.",
+    )
     prompt: str
     first_message: str | None = Field(description="What a phone bot says first; null: not ours.")
     warnings: list[str]

@@ -30,6 +30,7 @@ class Found:
 
     fields: list[DriftField]
     warnings: list[str]
+    texts_moved: bool  # those that we deploy are not what we know to have been there
 
 
 def compare(
@@ -53,7 +54,15 @@ def compare(
             DriftField(field=path, state=DriftState.CHANGED_IN_VAPI)
             for path in _elsewhere(known, live, first_message=is_ours)
         ]
-    return Found(fields, warnings)
+    return Found(fields, warnings, _are_moved(known, there, greets=is_ours))
+
+
+def _are_moved(known: KnownState | None, live: Texts, *, greets: bool) -> bool:
+    """Whatever our versions say: somebody else's text answers now."""
+    if known is None:
+        return False
+    is_greeting = not greets or live.first_message == known.texts.first_message
+    return live.system != known.ours.system or not is_greeting
 
 
 def compared_anew(

@@ -1,6 +1,6 @@
 """Drift checks: an agent, or all, compared with what Vapi answers."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import structlog
 
@@ -33,11 +33,12 @@ async def check_agent(resources: Resources, agent_id: str) -> DriftRead:
         raise NoAssistantError(agent_id)
     try:
         live = await _ask(resources, ours)
+        squads = await resources.vapi.get_squads()
     except IntegrationError as error:
         await _store_unanswered(resources, ours, error)
         raise
     async with resources.unit_of_work() as uow:
-        return read(await _store(uow, resources.vault, ours, live))
+        return read(await _store(uow, resources.vault, ours, live, squads))
 
 
 async def check_all(resources: Resources) -> int:
@@ -97,12 +98,18 @@ def _among(assistants: Iterable[JsonObject], ours: Registry) -> JsonObject:
     return by_id[wanted]
 
 
-async def _store(uow: UnitOfWork, vault: Vault, ours: Registry, live: JsonObject) -> DriftCheck:
+async def _store(
+    uow: UnitOfWork,
+    vault: Vault,
+    ours: Registry,
+    live: JsonObject,
+    squads: Sequence[JsonObject] | None = None,
+) -> DriftCheck:
     agent = await uow.agents.get_locked(ours.agent_id)
     now = await registry_of(uow, agent)
     if ours.moment != now.moment:
         raise AgentMovedError(agent.id)
-    return await store_found(uow, vault, now, live)
+    return await store_found(uow, vault, now, live, squads=squads)
 
 
 async def _store_unanswered(

@@ -120,9 +120,15 @@ def changed_by_us(snapshot: Snapshot) -> list[str]:
 
 
 def with_previous(
-    current: JsonObject, snapshot: Snapshot, *, overwrite: Texts | None = None
+    current: JsonObject,
+    snapshot: Snapshot,
+    *,
+    overwrite: Texts | None = None,
+    refused: str = "Nothing was rolled back.",
 ) -> JsonObject:
     """The assistant as it is now, with only what we changed put back.
+
+    `overwrite`: their texts that may give way. `refused`: what a refusal says was not done.
 
     Raises:
         ChangedAtVapiError: Somebody changed the same since, to something else than `overwrite`.
@@ -133,7 +139,7 @@ def with_previous(
     theirs = changed_since(current, snapshot)
     refuse_changed(
         [each for each in theirs if each.field not in allowed or each.live != allowed[each.field]],
-        "Nothing was rolled back.",
+        refused,
     )
     restored = copy.deepcopy(current)
     known = known_after(snapshot)

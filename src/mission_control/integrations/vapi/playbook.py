@@ -1,12 +1,13 @@
 """An assistant of Vapi, and what was said in its calls, as a SuperSpec playbook."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from pydantic import JsonValue
 
 from mission_control.core.errors import NotAcceptableError
-from mission_control.core.foreign_playbooks import agent_slug
+from mission_control.core.foreign_playbooks import AN_AGENT, agent_slug
 from mission_control.core.json_types import JsonObject
 from mission_control.core.storable import storable_text
 from mission_control.integrations.vapi.assistant import AssistantSummary
@@ -14,7 +15,6 @@ from mission_control.integrations.vapi.drafts import HEARD, SAID, drafts
 from mission_control.integrations.vapi.prompt_slots import (
     live_first_message,
     live_prompt,
-    other_system_messages,
 )
 
 LONGEST_NAME = 120
@@ -42,9 +42,14 @@ class NothingToImportError(NotAcceptableError):
         )
 
 
-def slug_of(assistant: JsonObject) -> str:
-    """The id that its agent would have."""
-    return agent_slug(_name(assistant))
+def ids_for(assistant: JsonObject, name: str | None = None) -> tuple[str, str]:
+    """The id that its agent gets, and the one that it gets where another agent has that already."""
+    assistant_id = AssistantSummary.of(assistant).id
+    own = re.sub(r"[^a-z0-9]", "", assistant_id.lower())[:8]
+    slug = agent_slug(name or name_of(assistant))
+    if slug == AN_AGENT:  # nothing of the name can be written in an id
+        slug = f"assistant_{own}"
+    return slug, f"{slug[:55]}_{own}"
 
 
 def why_not(assistant: JsonObject) -> str | None:
@@ -70,8 +75,12 @@ def playbook_of_assistant(
     calls: Iterable[JsonObject] = (),
     *,
     known_names: Mapping[str, Sequence[str]] | None = None,
+    name: str | None = None,
+    agent_id: str | None = None,
 ) -> dict[str, Any]:
     """A playbook with the assistant's prompt, byte for byte, and drafts of scenarios from `calls`.
+
+    `name` and `agent_id`: those of the agent; left out, they are made of the assistant's name.
 
     No secret of the assistant gets into it, and nothing personal of who called. `known_names`: by
     the call's id, what others know of who it was with.
@@ -82,7 +91,7 @@ def playbook_of_assistant(
     reason = why_not(assistant)
     if reason is not None:
         raise NothingToImportError(AssistantSummary.of(assistant).id, reason)
-    name, tools = _name(assistant), _tools(assistant)
+    name, tools = name or name_of(assistant), _tools(assistant)
     spec: dict[str, Any] = {
         "language_model": _language_model(assistant),
         "persona": {"name": name, "role": "Answers and makes phone calls"},
@@ -113,9 +122,9 @@ def playbook_of_assistant(
         "kind": "AgentSpec",
         "metadata": {
             "name": name,
-            "id": slug_of(assistant),
+            "id": agent_id or ids_for(assistant, name)[0],
             "version": "1.0.0",
-            "description": f"Imported from the assistant {name} at Vapi.",
+            "description": f"Imported from the assistant {name_of(assistant)} at Vapi.",
             "agent_type": "Interactive",
             "level": "genies" if tools else "oracles",
             "stage": "beta",
@@ -125,32 +134,20 @@ def playbook_of_assistant(
     }
 
 
-def left_at_vapi(assistant: JsonObject) -> list[str]:
-    """What of the assistant is not in its playbook, in sentences for whoever imports it."""
-    model = cast("JsonObject", assistant["model"])
-    notes: list[str] = []
-    others = other_system_messages(assistant)
-    if others:
-        notes.append(
-            f"Further system messages of the assistant: {len(others)}. They stay at Vapi and are not "
-            "part of the prompt here."
-        )
-    kept = {key: model.get(key) for key in ("toolIds", "toolRefs")}
-    ids = max(len(ids) for ids in [[], *(each for each in kept.values() if isinstance(each, list))])
-    if ids:
-        notes.append(f"Tools that the assistant has by reference: {ids}. They stay at Vapi.")
-    if model.get("provider") == "custom-llm":
-        notes.append(
-            "The assistant's model is a server of its own (custom-llm); here the model of the "
-            "settings answers instead."
-        )
-    return notes
+def another_model_answers(assistant: JsonObject) -> list[str]:
+    """Where an evaluation here asks another model than callers hear, in a sentence."""
+    if AssistantSummary.of(assistant).provider != "custom-llm":
+        return []
+    return [
+        "The assistant's model is a server of its own (custom-llm); here the model of the settings "
+        "answers instead."
+    ]
 
 
 # ---------------------------------------------------------------- parts
 
 
-def _name(assistant: JsonObject) -> str:
+def name_of(assistant: JsonObject) -> str:
     summary = AssistantSummary.of(assistant)
     name = " ".join(storable_text(summary.name or "").split())[:LONGEST_NAME]
     return name or f"assistant {summary.id[:8]}"

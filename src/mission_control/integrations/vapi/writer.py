@@ -91,7 +91,8 @@ class VapiWriter(VapiReader):
         if not differences(current, after):
             raise _not_taken(assistant_id, wrong, answer.unclear)
         if warnings or _is_written_since(answer.assistant, (current, wanted), after):
-            refuse_changed(changed_after(wanted, after, known, patch), WRITTEN_BEFORE)
+            done = " ".join((WRITTEN_BEFORE, *warnings))
+            refuse_changed(changed_after(wanted, after, known, patch), done)
             stored = answer.assistant or after
             if not differences(_only(wanted, patch), _only(stored, patch)):
                 log.info("vapi_changed_elsewhere", assistant_id=assistant_id, paths=wrong)
@@ -189,14 +190,14 @@ def _version(assistant: JsonObject) -> str | None:
     return AssistantSummary.of(assistant).latest_version
 
 
-def unseen(before: str | None, now: str | None) -> tuple[str, ...]:
+def unseen(before: str | None, now: str | None, *, told: int = 1) -> tuple[str, ...]:
     """What may have been replaced unseen, by Vapi's names of two versions; empty where it does not say.
 
-    One version more is our own write.
+    `told`: how many writes in between we know of; one is our own.
     """
     numbers = [VERSION.fullmatch(each or "") for each in (before, now)]
     first, last = (int(number[1]) if number else 0 for number in numbers)
-    between = last - first - 1
+    between = last - first - told
     if not all(numbers) or between < 1:
         return ()
     return (
@@ -238,7 +239,8 @@ def _not_verified(assistant_id: str, wrong: list[str], *, restored: bool) -> Dep
         else "It could NOT be put back: restore the assistant in Vapi's version history now."
     )
     return DeployNotVerifiedError(
-        f"Vapi did not store what was sent ({few(wrong)}). {outcome}",
+        f"Vapi did not store what was sent, or somebody changed it in that moment ({few(wrong)}). "
+        f"{outcome}",
         assistant_id=assistant_id,
         wrong=wrong,
         restored=restored,

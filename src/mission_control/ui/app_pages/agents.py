@@ -4,21 +4,24 @@ from contextlib import suppress
 
 import streamlit as st
 
-from mission_control.api.agent_import.schemas import ImportCandidate
-from mission_control.api.agents.schemas import AgentDetail, AgentRead, AgentUpdate, MeasuredRate
+from mission_control.api.agents.schemas import (
+    AgentDetail,
+    AgentRead,
+    AgentUpdate,
+    MeasuredRate,
+)
 from mission_control.client.errors import ApiError
-from mission_control.core.words import AgentType
 from mission_control.ui.clients import api_client
 from mission_control.ui.components import badges, figures, frame
+from mission_control.ui.components.agent_import import import_agent
 from mission_control.ui.components.drafts import review_drafts
 from mission_control.ui.components.drift import drift_states
 from mission_control.ui.components.prompt_diff import prompt_diff
 from mission_control.ui.components.refusals import refusals_shown
+from mission_control.ui.components.stays_at_vapi import stays_at_vapi
 from mission_control.ui.components.tables import choose_row, show_rows, status_column
 
 REFRESH_SECONDS = 10
-FROM_FILE, FROM_TEXT, FROM_SUPEROPTIX = "A file", "Text", "SuperOptiX's own"
-FROM_VAPI = "A Vapi assistant"
 
 
 def main() -> None:
@@ -46,7 +49,7 @@ def fleet_table(agents: list[AgentRead]) -> None:
             "Status": [agent.status.value],
             "Type": badges.TYPES[agent.type],
             "Current": agent.current_version,
-            "In force": f"{agent.deployed_version}" if agent.deployed_version else "—",
+            "Answers": badges.answering_word(agent.answering),
             "At Vapi": [badges.drift_word(drift[agent.id])] if agent.id in drift else [],
             "Pass rate": figures.share(agent.measured.pass_rate) if agent.measured else "—",
             "Measured on": measured_on(agent.measured),
@@ -61,7 +64,9 @@ def fleet_table(agents: list[AgentRead]) -> None:
         columns={
             "Status": status_column(badges.AGENTS),
             "Current": st.column_config.NumberColumn("Current version", format="%d"),
-            "In force": st.column_config.TextColumn("Version in force"),
+            "Answers": st.column_config.TextColumn(
+                help="What answers callers now; the agent's own line says since when, and by whom"
+            ),
             "At Vapi": status_column(dict(badges.DRIFT.values())),
         },
     )
@@ -94,6 +99,7 @@ def show_agent(agent: AgentDetail) -> None:
     frame.agent_line(agent)
     if agent.description:
         st.caption(badges.plain(agent.description))
+    stays_at_vapi(agent.left_at_vapi)
     if agent.warnings:
         st.warning("\n".join(f"- {badges.plain(warning)}" for warning in agent.warnings))
     with st.container(horizontal=True):
@@ -216,110 +222,6 @@ def show_versions(agent: AgentDetail) -> None:
     before = left.selectbox("Compare version", numbers, index=1, key="agents_before")
     after = right.selectbox("with version", numbers, index=0, key="agents_after")
     prompt_diff(api_client().agents.diff(agent.id, before, after).prompt)
-
-
-# ------------------------------------------------------------------ one agent more
-
-
-def import_agent(*, first: bool) -> None:
-    with st.expander("Import an agent", expanded=first, icon=":material/add:"):
-        source = st.segmented_control(
-            "From",
-            [FROM_FILE, FROM_TEXT, FROM_SUPEROPTIX, FROM_VAPI],
-            default=FROM_FILE,
-            key="agents_source",
-            required=True,
-        )
-        if source == FROM_VAPI:
-            import_assistant()
-            return
-        playbook, marketplace = choose_playbook(source)
-        left, right = st.columns(2)
-        kind = left.selectbox(
-            "Type", list(AgentType), format_func=badges.TYPES.__getitem__, key="agents_type"
-        )
-        assistant = right.text_input(
-            "Vapi assistant id",
-            key="agents_assistant",
-            disabled=kind is not AgentType.PHONE_BOT,
-            help="Left empty, the assistant with the agent's name is looked up when you deploy.",
-        )
-        if st.button("Import", type="primary", key="agents_import"):
-            send_import(playbook, marketplace, kind, assistant)
-
-
-def choose_playbook(source: str | None) -> tuple[str | None, str | None]:
-    """Text of a playbook, or the name of one of SuperOptiX's own."""
-    if source == FROM_TEXT:
-        return st.text_area("Playbook (YAML)", height=220, key="agents_text") or None, None
-    if source == FROM_SUPEROPTIX:
-        with refusals_shown():
-            names = api_client().agents.marketplace().names
-            return None, st.selectbox("Playbook", names, key="agents_marketplace", index=None)
-        return None, None
-    file = st.file_uploader("Playbook (YAML)", type=["yaml", "yml"], key="agents_file")
-    return (file.getvalue().decode("utf-8", errors="replace") if file else None), None
-
-
-def send_import(
-    playbook: str | None, marketplace: str | None, kind: AgentType, assistant: str
-) -> None:
-    if playbook is None and marketplace is None:
-        st.error("Choose a playbook first.")
-        return
-    with refusals_shown():
-        agent = api_client().agents.import_(
-            playbook, marketplace=marketplace, type=kind, vapi_assistant_id=assistant or None
-        )
-        frame.choose_next_time(agent.id)
-        st.rerun()
-
-
-def import_assistant() -> None:
-    with refusals_shown():
-        found = api_client().agents.candidates().items
-        if not found:
-            st.info("There is no assistant at Vapi. Make one there, then come back.")
-            return
-        picked = choose_row(
-            [candidate_row(each) for each in found],
-            key="agents_candidates",
-            alt="Assistants at Vapi",
-            columns={"Here as": st.column_config.TextColumn(help="The agent that it is already")},
-        )
-        chosen = found[picked] if picked is not None else None
-        if chosen is not None and chosen.refusal:
-            st.warning(badges.plain(chosen.refusal))
-        ready = chosen is not None and chosen.refusal is None
-        if st.button(
-            "Import this assistant", type="primary", key="agents_import", disabled=not ready
-        ):
-            assert chosen is not None
-            send_assistant(chosen)
-        st.caption(
-            "Makes an agent of its prompt, model and tools; nothing is changed at Vapi. Scenarios "
-            "made from its last calls are drafts: review them before they count."
-            if chosen is not None
-            else "Choose the assistant to make an agent of. Nothing is changed at Vapi."
-        )
-
-
-def candidate_row(found: ImportCandidate) -> dict[str, object]:
-    return {
-        "Assistant": found.name or "unnamed",
-        "Model": " ".join(each for each in (found.provider, found.model) if each) or "—",
-        "Here as": found.agent_id or "",
-        "Cannot be imported": found.refusal or "",
-        "Changed at Vapi": found.updated_at or "",
-        "Id": found.vapi_assistant_id,
-    }
-
-
-def send_assistant(found: ImportCandidate) -> None:
-    agent = api_client().agents.import_assistant(found.vapi_assistant_id)
-    frame.choose_next_time(agent.id)
-    st.toast(f"{agent.name} is imported. Nothing was changed at Vapi.")
-    st.rerun()
 
 
 main()

@@ -24,7 +24,6 @@ def main() -> None:
     agent = api_client().agents.get(agent_id)
     deployments = api_client().deployments(agent_id, limit=50).items
     frame.agent_line(agent)
-    st.markdown(f"**{badges.plain(agent.answering.line)}**")
     busy = deployment_progress(job, page="deployments")
     moved = theirs_at_vapi(agent)
     show_standing(agent, deployments, busy=busy, theirs=moved)

@@ -3,6 +3,7 @@
 import re
 from typing import Literal
 
+from mission_control.api.agents.schemas import Answering
 from mission_control.api.calls.schemas import CallRead
 from mission_control.core.call_success import RUBRIC_WORDS, score_words
 from mission_control.core.setting_values import SANDBOX_MODEL
@@ -162,6 +163,10 @@ def drift_word(state: DriftState) -> str:
     return DRIFT[state][0]
 
 
+def answering_word(found: Answering) -> str:
+    return found.state.replace("_", " ") if found.version is None else f"version {found.version}"
+
+
 def sync(status: SyncStatus) -> str:
     return _badge(*SYNCS[status])
 
@@ -188,6 +193,11 @@ def model(name: str) -> str:
 def plain(text: str) -> str:
     """Text of others as it is: Markdown must not read anything into it."""
     return _MARKDOWN.sub(r"\\\g<0>", text)
+
+
+def code(text: str) -> str:
+    """The same where it stands among words, told apart from them."""
+    return f"`{text.replace('`', chr(39))}`"
 
 
 def _badge(word: str, color: Color) -> str:

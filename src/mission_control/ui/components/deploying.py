@@ -103,8 +103,6 @@ def deployment_progress(job: JobRead | None, *, page: str) -> bool:
     if job.status is JobStatus.COMPLETED:
         del st.session_state[f"{page}_begun"]  # said once: later it may no longer be so
         st.success(DONE[job.kind])
-        if job.agent_id is not None:
-            st.markdown(badges.plain(api_client().agents.state(job.agent_id).answering.line))
     elif job.error is not None:
         st.error(f"{DOING[job.kind]} failed. {badges.plain(job.error.detail)}")
     else:

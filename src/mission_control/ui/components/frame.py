@@ -84,12 +84,12 @@ def need_agent() -> AgentRead:
 
 def agent_line(agent: AgentRead) -> None:
     """Who this page is about, and where it stands."""
-    in_force = f"version {agent.deployed_version}" if agent.deployed_version else "nothing deployed"
     st.markdown(
         f"**{badges.plain(agent.name)}** `{agent.id}` {badges.agent(agent.status)} "
-        f"&ensp;{badges.TYPES[agent.type]} &ensp;current version {agent.current_version} "
-        f"&ensp;in force: {in_force}"
+        f"&ensp;{badges.TYPES[agent.type]} &ensp;current version {agent.current_version}"
     )
+    measured = f" {agent.answering.measured}" if agent.answering.measured else ""
+    st.markdown(badges.plain(f"{agent.answering.line}{measured}"))
 
 
 @st.fragment(parallel=True)
