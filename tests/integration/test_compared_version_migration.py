@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from mission_control.data import migrate
 from mission_control.data.engine import create_engine
 
-BEFORE, AFTER, STAYS = "3f1b6d90c2ae", "5a2e8c17d4b0", "7d40b2f6c9e1"
+BEFORE, AFTER, PREVIOUS, STAYS = "3f1b6d90c2ae", "5a2e8c17d4b0", "9c4e7d15b8a2", "7d40b2f6c9e1"
 OLD, COMPARED, NEW = (f"2026-11-2{day} 10:00:00+00:00" for day in (5, 6, 7))
 AGENT = """
     INSERT INTO agents (id, name, description, type, status, current_version, created_at, updated_at)
@@ -42,13 +42,13 @@ def test_the_version_up_and_down_on_data(database_url: str) -> None:
 
 
 def test_what_stays_at_vapi_up_and_down_on_data(database_url: str) -> None:
-    migrate.downgrade(database_url, revision=AFTER)
+    migrate.downgrade(database_url, revision=PREVIOUS)
     run(database_url, insert)
     before = run(database_url, checks)
     migrate.upgrade(database_url, revision=STAYS)
     nothing_noted = {"left_at_vapi": None, "texts_moved": None}
     assert run(database_url, checks) == [{**row, **nothing_noted} for row in before]
-    migrate.downgrade(database_url, revision=AFTER)
+    migrate.downgrade(database_url, revision=PREVIOUS)
     assert run(database_url, checks) == before
     migrate.upgrade(database_url)
 

@@ -1,7 +1,7 @@
 """what an assistant at Vapi has and its agent does not carry, and whether our texts moved there
 
 Revision: 7d40b2f6c9e1
-After: 5a2e8c17d4b0
+After: 9c4e7d15b8a2
 """
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "7d40b2f6c9e1"
-down_revision = "5a2e8c17d4b0"
+down_revision = "9c4e7d15b8a2"
 branch_labels = None
 depends_on = None
 
