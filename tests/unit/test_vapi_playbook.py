@@ -130,20 +130,20 @@ class TestWhatComesAlong:
         assert imported(assistant).language_model.temperature is None
 
 
+NO_PROMPT: list[tuple[Any, str]] = [
+    (None, "no model"),
+    ({"provider": "custom-llm", "url": "https://x.example"}, "custom-llm"),
+    ({"provider": "openai", "messages": None}, "no system prompt"),
+    ({"provider": "openai", "messages": [{"role": "system", "content": " "}]}, "no system"),
+    (
+        {"provider": "openai", "messages": [{"role": "system", "content": [{}]}]},
+        "no system",
+    ),
+]
+
+
 class TestWhatIsRefused:
-    @pytest.mark.parametrize(
-        ("model", "why"),
-        [
-            (None, "no model"),
-            ({"provider": "custom-llm", "url": "https://x.example"}, "custom-llm"),
-            ({"provider": "openai", "messages": None}, "no system prompt"),
-            ({"provider": "openai", "messages": [{"role": "system", "content": " "}]}, "no system"),
-            (
-                {"provider": "openai", "messages": [{"role": "system", "content": [{}]}]},
-                "no system",
-            ),
-        ],
-    )
+    @pytest.mark.parametrize(("model", "why"), NO_PROMPT)
     def test_no_prompt(self, model: object, why: str) -> None:
         with pytest.raises(NothingToImportError, match=why):
             playbook_of_assistant(an_assistant(model=model))
@@ -193,7 +193,7 @@ class TestDrafts:
         )
 
     def test_what_tells_nothing_is_left_out(self) -> None:
-        calls = [
+        calls: list[Any] = [
             a_call(("user", "Yes."), ("bot", "Good.")),
             a_call(("bot", "Hello?"), ("user", "Who are you please")),
             a_call(("user", "word " * 2_000), ("bot", "Sorry?")),

@@ -4,7 +4,7 @@ import streamlit as st
 
 from mission_control.api.agents.schemas import AgentRead
 from mission_control.api.deployments.schemas import DeploymentRead
-from mission_control.core.words import DeploymentStatus, Verdict
+from mission_control.core.words import AnsweringState, DeploymentStatus, Verdict
 from mission_control.ui.clients import api_client
 from mission_control.ui.components import badges, figures, frame
 from mission_control.ui.components.deploying import (
@@ -44,11 +44,12 @@ def show_standing(
         return
     with st.container(border=True, key="deployments_standing"):
         cells = st.columns([2, 3, 3, 3])
-        title = "Deployed last" if agent.deployed_version is None else "In force"
+        is_in_force = agent.answering.state is AnsweringState.OURS
+        title = "In force" if is_in_force else "Deployed last"
         cells[0].metric(title, f"Version {standing.version}")
         cells[1].metric("Target", badges.TARGETS[standing.target])
         cells[2].metric("Read back", figures.moment(standing.finished_at))
-        cells[3].metric("Before", f"Version {standing.previous_version or '—'}")
+        cells[3].metric("Before", _before(standing))
         changed = ", ".join(f"`{name}`" for name in standing.changed) or "nothing"
         for warning in standing.warnings:
             st.warning(badges.plain(warning))
@@ -81,6 +82,12 @@ def verdict_of(agent_id: str, version: int) -> Verdict | None:
     return next((each.verdict for each in found if each.candidate_version == version), None)
 
 
+def _before(deployment: DeploymentRead) -> str:
+    """A first deployment has none of ours before it."""
+    before = deployment.previous_version
+    return f"Version {before}" if before not in (None, deployment.version) else "—"
+
+
 def _overwrote(deployment: DeploymentRead) -> str:
     """Whose text gave way, on whose word."""
     undone = deployment.rollback_overwritten
@@ -99,7 +106,7 @@ def show_history(deployments: list[DeploymentRead]) -> None:
             {
                 "Asked": figures.moment(each.created_at),
                 "Version": each.version,
-                "Before": f"{each.previous_version or '—'}",
+                "Before": _before(each),
                 "Target": badges.TARGETS[each.target],
                 "Status": [badges.deployment_word(each.status)],
                 "Asked by": each.requested_by or "—",

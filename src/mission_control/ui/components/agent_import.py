@@ -78,7 +78,11 @@ def import_assistant() -> None:
             [candidate_row(each) for each in found],
             key="agents_candidates",
             alt="Assistants at Vapi",
-            columns={"Here as": st.column_config.TextColumn(help="The agent that it is already")},
+            columns={
+                "Its agent": st.column_config.TextColumn(
+                    help="The agent that it is already; in brackets: the id that it would get"
+                )
+            },
         )
         chosen = found[picked] if picked is not None else None
         if chosen is not None and chosen.refusal:
@@ -121,10 +125,10 @@ def name_and_id(found: ImportCandidate | None) -> tuple[str | None, str | None]:
 def candidate_row(found: ImportCandidate) -> dict[str, object]:
     return {
         "Assistant": found.name or "unnamed",
+        "Its agent": found.agent_id or ("" if found.refusal else f"({found.proposed_id})"),
         "Model": " ".join(each for each in (found.provider, found.model) if each) or "—",
-        "Here as": found.agent_id or "",
-        "Stays at Vapi": ", ".join(each.what for each in found.left_at_vapi),
         "Cannot be imported": found.refusal or "",
+        "Stays at Vapi": f"{len(found.left_at_vapi)} kinds of things",
         "Changed at Vapi": found.updated_at or "",
         "Id": found.vapi_assistant_id,
     }
