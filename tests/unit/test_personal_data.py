@@ -5,9 +5,12 @@ from typing import Any
 
 import pytest
 
+from mission_control.api.optimize.search import shown_to_the_search
 from mission_control.core.personal_data import names_said, redacted
+from mission_control.core.playbook import parse_playbook
 from mission_control.integrations.vapi.drafts import drafts
 from mission_control.integrations.vapi.playbook import playbook_of_assistant
+from tests.builders import a_playbook
 from tests.personal_data import is_left, sentences
 from tests.unit.test_vapi_playbook import a_call, an_assistant
 
@@ -66,6 +69,63 @@ def test_no_ordinary_word_is_lost(said: str) -> None:
 )  # fmt: skip
 def test_names_that_are_known(said: str, people: list[str], redacted_text: str) -> None:
     assert redacted(said, people) == redacted_text
+
+
+@pytest.mark.parametrize(
+    ("said", "redacted_text"),
+    [
+        ("iban be68 5390 0754 7034 please", "iban [account] please"),
+        ("it is NO93 8601 1117 947 now", "it is [account] now"),
+        ("SA03 8000 0000 6080 1016 7519", "[account]"),
+        ("BR18 0036 0305 0000 1000 9795 493C 1", "[account]"),
+        ("mt84 malt 0110 0001 2345 mtlc ast0 01s", "[account]"),
+        ("D E 8 9 3 7 0 4 0 0 4 4 0 5 3 2 0 1 3 0 0 0", "[account]"),
+        ("amex 3782 822463 10005", "amex [card]"),
+        ("my ssn ends in 6789", "my ssn ends in [number]"),
+        ("SSN one twenty three forty five sixty seven eighty nine", "SSN [number]"),
+        ("one two three, four five, six seven eight nine", "[number]"),
+        ("a n a at gmail dot com", "[e-mail]"), ("sip:ana@pbx.example.com", "sip:[e-mail]"),
+        ("call 1-800-FLOWERS or (0)20 7946 0000", "call [number] or [number]"),
+        ("Anna Kowalska speaking", "[name] speaking"), ("this is dr. smith's place", "this is dr. [name]'s place"),
+        ("I'm calling for John Peterson", "I'm calling for [name]"),
+        ("my husband Giorgos, and my wife", "my husband [name], and my wife"),
+        ("Dobrý den, jmenuji se Jan Novák", "Dobrý den, jmenuji se [name]"), ("اسمي محمد", "اسمي [name]"),
+        *((each, each) for each in (
+            "be68 trucks and no account", "at 10 am it is done in 30 minutes or 45", "AB 12 is a lane",
+            "my wife and my husband", "I want to speak with State Farm people", "calling for a quote",
+        )),
+    ],
+)  # fmt: skip
+def test_in_other_forms(said: str, redacted_text: str) -> None:
+    assert redacted(said, names_said([said])) == redacted_text
+
+
+class TestWhatAnOptimizerSees:
+    def shown(self, name: str, *tags: str) -> str:
+        said = {"caller_says": "My name is Guadalupe Ortiz, card 4111 1111 1111 1111."}
+        scenario = {
+            "name": name, "split": "train", "tags": list(tags), "input": said,
+            "expected_output": {"reply": "Thank you, Guadalupe."},
+            "checks": [{"contains": ["Guadalupe"]}],
+        }  # fmt: skip
+        playbook = parse_playbook(a_playbook("ada", scenarios=[scenario]))
+        [seen] = shown_to_the_search("ada", playbook, "train")
+        return str(seen.model_dump())
+
+    @pytest.mark.parametrize(
+        ("name", "tag"), [("corrected", "call"), ("call_20261122_01", "checked")]
+    )
+    def test_nothing_personal_of_a_call(self, name: str, tag: str) -> None:
+        """A reviewer may have put it back in, or have pasted more."""
+        text = self.shown(name, tag)
+        assert "Guadalupe" not in text
+        assert "4111" not in text
+        assert text.count("[name]") == 3  # in what was said, in the reply, in the check
+
+    def test_what_somebody_wrote_is_as_it_was(self) -> None:
+        text = self.shown("written", "billing")
+        assert "Guadalupe" in text
+        assert "4111 1111 1111 1111" in text
 
 
 def imported(*turns: tuple[str, str], **changes: Any) -> str:

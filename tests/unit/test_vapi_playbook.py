@@ -176,7 +176,7 @@ class TestDrafts:
         assert draft["name"] == "call_20260602_01"
         assert draft["input"] == {"caller_says": "What does it cost? Roughly."}
         assert draft["expected_output"] == {"reply": "That depends. A licensed agent will say."}
-        assert (draft["draft"], draft["tags"]) == (True, ["draft"])
+        assert (draft["draft"], draft["tags"]) == (True, ["draft", "call"])
         assert "review" in draft["description"]
 
     def test_personal_data_is_taken_out(self) -> None:

@@ -16,7 +16,8 @@ from mission_control.api.optimize.trials import store_trial
 from mission_control.core.batches import in_batches
 from mission_control.core.clock import utc_now
 from mission_control.core.money import as_money
-from mission_control.core.playbook import Demonstration, scenarios_in
+from mission_control.core.personal_data.scenarios import without_personal_data
+from mission_control.core.playbook import Demonstration, Playbook, Split, scenarios_in
 from mission_control.core.words import JobStatus
 from mission_control.data.agents import AgentVersion
 from mission_control.data.optimizations import Optimization
@@ -33,6 +34,7 @@ from mission_control_protocol import (
     Optimized,
     OptimizerName,
     Progressed,
+    Scenario,
     TrialFinished,
     Usage,
 )
@@ -49,10 +51,8 @@ async def search(job: JobRun, optimization: Optimization, base: AgentVersion) ->
     budget = Budget.model_validate(optimization.budget)
     messages = job.resources.superoptix.optimize_agent(
         program_of(playbook),
-        train=[to_engine(s) for s in scenarios_in(optimization.agent_id, playbook, "train")],
-        validation=[
-            to_engine(s) for s in scenarios_in(optimization.agent_id, playbook, "validation")
-        ],
+        train=shown_to_the_search(optimization.agent_id, playbook, "train"),
+        validation=shown_to_the_search(optimization.agent_id, playbook, "validation"),
         optimizer=cast("OptimizerName", optimization.optimizer),
         budget=budget,
         model=model,
@@ -65,6 +65,13 @@ async def search(job: JobRun, optimization: Optimization, base: AgentVersion) ->
         longest_prompt=job.resources.settings.mc_longest_prompt,
     )
     await _store_search(job, optimization.id, base, messages)
+
+
+def shown_to_the_search(agent_id: str, playbook: Playbook, split: Split) -> list[Scenario]:
+    """What the search sees of a split, and may repeat in feedback, examples and prompts."""
+    return [
+        to_engine(without_personal_data(each)) for each in scenarios_in(agent_id, playbook, split)
+    ]
 
 
 async def _start(job: JobRun, optimization_id: UUID) -> None:

@@ -26,12 +26,15 @@ CERTAIN = re.compile(
     r"\bmi chiamo|\bil mio (?:nome|cognome) è|\ba nome(?: di)?|"
     r"\b(?:eu )?me chamo|\bchamo-me|\b(?:o )?meu (?:nome|sobrenome) é|\bem nome de|"
     r"\bik heet|\bmijn (?:voor|achter)?naam is|\bop naam van|"
+    r"\bnazywam się|\bjmenuj[iu] se|\bjag heter|\bjeg heter|\b(?:benim )?adım|\bاسمي|\bשמי|"
     r"\bменя зовут|\bмо[ёея] (?:имя|фамилия))\s+(?:is\s+|also\s+)?",
     re.IGNORECASE,
 )
 # After these comes a name if it is written as one.
 PERHAPS = re.compile(
-    r"\b(?:this is|i['\u2019]m|i am|it['\u2019]s|you['\u2019]re speaking (?:with|to)|speaking (?:with|to)|"
+    r"\b(?:my (?:husband|wife|son|daughter|mother|father|mom|dad|brother|sister|friend|boss|partner)(?:,| is)?|"
+    r"calling (?:for|on behalf of)|on behalf of|(?:speak|talk) (?:to|with)|ask for|"
+    r"this is|i['\u2019]m|i am|it['\u2019]s|you['\u2019]re speaking (?:with|to)|speaking (?:with|to)|"
     r"here is|ich bin|hier ist|hier spricht|hier|soy|habla|con|je suis|c['\u2019]est|ici|sono|parla|sou|"
     r"aqui é|fala|ik ben|u spreekt met|met|это|меня)\s+",
     re.IGNORECASE,
@@ -40,6 +43,7 @@ PERHAPS = re.compile(
 SEVERAL_FOLLOW = (
     "it", "ich bin", "hier", "here", "con", "met", "c", "ici", "sono", "это", "меня", "aqui",
 )  # fmt: skip
+ABOUT_OTHERS = ("calling", "on behalf", "speak", "talk", "ask")
 UNWRITTEN = re.compile(  # in a transcript without capitals
     r"\b(?:this is|i['\u2019]m|i am) (?P<name>[\w'-]+(?: [\w'-]+)?) (?:calling|speaking|from)\b"
 )
@@ -59,6 +63,14 @@ ADDRESSED = re.compile(
     r"gracias|hola|buenos días|merci|bonjour|bonsoir|grazie|ciao|buongiorno|obrigad[oa]|olá|dank u|"
     rf"goedemorgen),?\s+(?P<name>(?-i:{CAPITAL}(?:\s+{CAPITAL})?))(?=\s*[.,!?;:]|\s*$)",
     re.IGNORECASE,
+)
+# `Anna Kowalska speaking`: the name stands first.
+SPEAKING = re.compile(
+    rf"(?P<name>{CAPITAL}\s+(?:(?:{PARTICLE})\s+){{0,2}}{CAPITAL})\s*,?\s+"
+    r"(?:speaking|here|am apparat|al habla|al aparato|à l['\u2019]appareil|all['\u2019]apparecchio)\b"
+)
+UNWRITTEN_TITLE = re.compile(
+    r"\b(?:mr|mrs|ms|dr|frau|herr|señora?|madame|monsieur)\.? (?P<name>[^\W\d_]{3,})"
 )
 ABBREVIATED_TITLE = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|Prof|Sr|Sra|Srta|Mme|Mlle|Dhr|Mevr)\.\s*$")
 SPELLED = re.compile(r"(?<![\w-])[A-Z](?:[\s.,-]{1,2}[A-Z]){3,}(?![\w-])")
@@ -133,6 +145,8 @@ def _after_a_cue(text: str) -> Iterator[str]:
 def _written_as_names(text: str) -> Iterator[str]:
     for title in TITLE.finditer(text):
         yield title["name"]  # whatever else the word may mean: `Mr. White`
+    for speaking in SPEAKING.finditer(text):
+        yield from _acceptable(speaking["name"])
     for addressed in ADDRESSED.finditer(text):
         yield from _acceptable(addressed["name"])
     for cue in PERHAPS.finditer(text):
@@ -141,11 +155,16 @@ def _written_as_names(text: str) -> Iterator[str]:
             continue
         several = len(name[0].split()) > 1
         goes_on = WHO_GOES_ON.match(text[cue.end() + name.end() :]) is not None
-        if several or (goes_on and not cue[0].casefold().startswith(SEVERAL_FOLLOW)):
+        said = cue[0].casefold()
+        if several and said.startswith(ABOUT_OTHERS):
+            several = goes_on  # `speak with State Farm people`
+        if several or (goes_on and not said.startswith((*ABOUT_OTHERS, *SEVERAL_FOLLOW))):
             yield from _acceptable(name[0])
     if text == text.lower():
         for said in UNWRITTEN.finditer(text):
             yield from _acceptable(said["name"])
+        for title in UNWRITTEN_TITLE.finditer(text):
+            yield from _acceptable(title["name"])
 
 
 def _acceptable(name: str) -> Iterator[str]:

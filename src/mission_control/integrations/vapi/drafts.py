@@ -8,6 +8,7 @@ from typing import Any
 
 from mission_control.core.json_types import JsonObject
 from mission_control.core.personal_data import names_said, redacted
+from mission_control.core.personal_data.scenarios import FROM_A_CALL
 from mission_control.core.words import CallEnding
 from mission_control.integrations.vapi.announcements import is_announcement
 from mission_control.integrations.vapi.call import VapiCall
@@ -59,7 +60,7 @@ def _draft(name: str, caller_says: str, reply: str) -> dict[str, Any]:
             "From a call, not reviewed: is this the reply that the agent should give? Correct it, "
             "add checks, and take `draft` away."
         ),
-        "tags": ["draft"],
+        "tags": ["draft", FROM_A_CALL],
         "draft": True,
         "input": {HEARD: caller_says},
         "expected_output": {SAID: reply},
