@@ -54,7 +54,7 @@ async def test_names_of_the_lead_and_of_whoever_has_the_number(unit: Unit) -> No
     by_number = a_call(*said, id="by-number", customer={"number": "+44 (0)20 7946 0000"})
     unknown = a_call(*said, id="unknown", customer={"number": "+14155550100"})
     gone = a_call(*said, id="gone", assistantOverrides={"metadata": {"close_lead_id": "lead_9"}})
-    calls = [by_id, by_number, unknown, gone]
+    calls: list[Any] = [by_id, by_number, unknown, gone]
     async with unit(readonly=True) as uow:
         names = await contact_names(uow, calls)
     assert names[by_id["id"]] == ["Giuseppina Esposito"]

@@ -11,7 +11,7 @@ from phonenumbers import (
     parse,
 )
 
-SIP = re.compile(r"(?:sips?|tel):(?://)?", re.IGNORECASE)
+SIP = re.compile(r"(?:sips?|tel|callto|whatsapp):(?://)?", re.IGNORECASE)
 SAYS_ITS_COUNTRY = re.compile(r"[\s(]*(?:\+|\uff0b|00)")
 # `ext. 5`, `poste 12`, `доб. 123`: what the library does not know as an extension.
 EXTENSION = re.compile(r"[\s,;(]+[^\W\d_]+[.:]?\s*\d{1,6}\)?$")

@@ -171,8 +171,12 @@ def text_query(
     ]
     alternatives = [terms] if terms else []
     digits = (e164(text) or BETWEEN_DIGITS.sub("", folded(text))).removeprefix("+")
-    if re.fullmatch(f"[0-9]{{{ENDING_DIGITS},15}}", digits):
-        alternatives.append([Term(f"{NUMBER}{digits}", len(digits) >= INNER_DIGITS)])
+    # Who writes a number within a country begins with a zero that its E.164 has not.
+    alternatives += [
+        [Term(f"{NUMBER}{told}", len(told) >= INNER_DIGITS)]
+        for told in dict.fromkeys((digits, digits.lstrip("0")))
+        if re.fullmatch(f"[0-9]{{{ENDING_DIGITS},15}}", told)
+    ]
     return TextQuery(alternatives, facts, long_runs(text))
 
 
