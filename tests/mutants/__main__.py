@@ -108,7 +108,6 @@ def _session(group: Group, plan: Path, results: Path) -> int:
     ]  # fmt: skip
     environment = os.environ | {
         "PYTHONPATH": f"{MUTATED / group.name / 'src'}:{REPOSITORY}",
-        "PYTHONDONTWRITEBYTECODE": "1",
         "MUTANTS_PLAN": str(plan),
         "MUTANTS_RESULTS": str(results),
     }

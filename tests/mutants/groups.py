@@ -27,7 +27,8 @@ GROUPS = (
         (
             "unit/test_waiting.py",
             "integration/test_leases.py",
-            "integration/test_job_promises.py",
+            "integration/test_asking_for_work.py",
+            "integration/test_job_runs.py",
             "integration/test_jobs_api.py",
             "integration/test_races.py",
             "integration/test_queues.py",
