@@ -43,7 +43,7 @@ def create_app(
     people: int = PEOPLE,
     today: date | None = None,
     live: float | None = None,
-    pace: float = 10.0,
+    pace: float = 1.0,
     webhooks: Destination | None = None,
     webhook_transport: httpx2.AsyncBaseTransport | None = None,
 ) -> Starlette:
@@ -58,7 +58,7 @@ def create_app(
         people: The size of the world; a person has about 1.24 calls at Vapi.
         today: The day before which the world's calls took place; left out: that of the first start.
         live: A new call arrives this often, in seconds.
-        pace: How much faster than life new calls go.
+        pace: How much faster than life new calls go; a call lasts as long as its words take.
         webhooks: Where new calls are reported to; left out: nowhere.
         webhook_transport: How; left out: over the network.
     """

@@ -13,7 +13,7 @@ import sys
 import time
 import wave
 from collections.abc import AsyncIterator
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -21,6 +21,8 @@ from uuid import uuid4
 import httpx2
 import pytest
 
+from mission_control.core.clock import utc_now
+from mission_control_sandbox.vapi import calls
 from mission_control_sandbox.vapi.assistants import (
     GENESIS_ID,
     REMUS_ID,
@@ -720,6 +722,31 @@ class TestPlacingCalls:
         assert batch["subscriptionLimits"]["remainingConcurrentCalls"] == 7
         plan = {"earliestAt": "2100-01-01T10:00:00Z"}
         assert (await place(vapi, schedulePlan=plan)).json()["status"] == "scheduled"
+
+    async def test_a_call_lasts_as_long_as_its_words_take(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        vapi = small()
+        ids = [(await place(vapi)).json()["id"] for _ in range(12)]
+        later = utc_now() + timedelta(hours=2)  # nobody waits for it
+        monkeypatch.setattr(calls, "utc_now", lambda: later)
+        over = [(await vapi.get(f"/call/{each}")).json() for each in ids]
+        held = [each for each in over if each.get("artifact", {}).get("transcript")]
+        assert len(held) > 3
+        for call in held:
+            said = [one for one in call["artifact"]["messages"] if one["role"] in {"bot", "user"}]
+            lasted = datetime.fromisoformat(call["endedAt"]) - datetime.fromisoformat(
+                call["startedAt"]
+            )
+            assert (
+                lasted.total_seconds() >= said[-1]["secondsFromStart"] + said[-1]["duration"] / 1000
+            )
+            for one in said:
+                words_a_second = len(one["message"].split()) / (one["duration"] / 1000)
+                assert 0.5 < words_a_second < 4
+            assert [one["secondsFromStart"] for one in said] == sorted(
+                one["secondsFromStart"] for one in said
+            )
 
     async def test_new_calls_arrive_and_stop_arriving(self) -> None:
         receiver = Receiver()

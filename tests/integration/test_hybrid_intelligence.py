@@ -217,6 +217,33 @@ class TestCalls:
         assert (second.new, second.changed) == (0, 1)
         assert names(await hybrid.search("zebra")) == ["Zebras."]
 
+    async def test_messages_alone_and_what_tools_did_are_found_in_every_script(
+        self, hybrid: HybridIntelligence, units: UnitsOfWork
+    ) -> None:
+        called = [{"function": {"name": "faq_lookup", "arguments": {"query": "zeppelins"}}}]
+        said = {
+            "one": [{"role": "user", "message": "Wir fliegen nach İstanbul."}],
+            "two": [{"role": "user", "message": "予約をキャンセルしたいです"}],
+            "three": [{"role": "bot", "message": "星期五预约好了"}],
+            "four": [{"role": "user", "message": "ร้านเปิดกี่โมงคะ"}],
+            "five": [{"role": "tool_calls", "message": "", "toolCalls": called},
+                     {"role": "tool_call_result", "result": {"answer": "nach İzmir", "ids": [4711]}}],
+        }  # fmt: skip
+        async with units() as uow:
+            await uow.calls.store(
+                [
+                    a_call(name, transcript=None, document={"artifact": {"messages": messages}})
+                    for name, messages in said.items()
+                ]
+            )
+        await index_calls(units)
+        for asked, name in {
+            "istanbul": "one", "İSTANBUL": "one", "キャンセル": "two", "予約": "two", "预约": "three",
+            "เปิด": "four", "zeppelins": "five", "faq_lookup": "five", "izmir": "five", "4711": "five",
+        }.items():  # fmt: skip
+            first = (await hybrid.search(asked)).items[0]
+            assert first.source["external_id"] == name, asked
+
     async def test_what_a_call_loses_the_index_loses(
         self, units: UnitsOfWork, hybrid: HybridIntelligence
     ) -> None:

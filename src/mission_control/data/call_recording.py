@@ -12,7 +12,7 @@ from mission_control.core.call_success import judged, rubric_in_force
 from mission_control.core.clock import utc_now
 from mission_control.core.words import CallSource, SuccessRubric
 from mission_control.data.base import Base
-from mission_control.data.call_documents import shares_of
+from mission_control.data.call_documents import shares_of, tools_text
 from mission_control.data.call_facts import CallFacts, KnownCall
 from mission_control.data.call_texts import CallText, call_text, reads_otherwise
 from mission_control.data.call_totals import CallTotalsRepository
@@ -315,7 +315,8 @@ def _columns(
 
 
 def _is_to_index(call: Mapping[str, Any]) -> bool:
-    says_something = bool(call["summary"] or call["transcript"])
+    told = call["summary"] or call["transcript"] or tools_text(call["document"] or {})
+    says_something = bool(told)
     return call["ending"] is not None and says_something and call["content_removed_at"] is None
 
 

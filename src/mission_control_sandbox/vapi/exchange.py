@@ -66,7 +66,7 @@ class Exchange:
     assistants: Assistants
     phone_numbers: Records
     webhooks: Webhooks
-    pace: float = 10.0
+    pace: float = 1.0
     _tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
     _live: asyncio.Task[None] | None = None
 
