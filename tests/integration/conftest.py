@@ -19,6 +19,7 @@ from mission_control.api.resources import Resources, build_resources
 from mission_control.api.system import queries as system_queries
 from mission_control.api.system import queues as system_queues
 from mission_control.core.settings import Settings
+from tests.documented_answers import DocumentedAnswers
 from tests.services import HANG_SECONDS
 from tests.warm_engine import SharingClient, WarmEngine
 
@@ -70,9 +71,13 @@ async def resources(settings: Settings, warm_engine: WarmEngine) -> AsyncIterato
 
 @pytest.fixture
 async def client(resources: Resources) -> AsyncIterator[httpx2.AsyncClient]:
-    async with LifespanManager(create_app(resources), startup_timeout=HANG_SECONDS) as manager:
+    app = create_app(resources)
+    async with LifespanManager(app, startup_timeout=HANG_SECONDS) as manager:
         transport = httpx2.ASGITransport(manager.app)
-        async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
+        as_documented: Any = {"response": [DocumentedAnswers(app)]}
+        async with httpx2.AsyncClient(
+            transport=transport, base_url="http://127.0.0.1", event_hooks=as_documented
+        ) as http:
             yield http
 
 

@@ -274,7 +274,7 @@ async def test_a_redis_that_hangs_delays_an_answer_by_seconds_only(
         release.wait(2 * HANG_SECONDS)
 
     monkeypatch.setattr(celery_app, "send_task", hang)
-    monkeypatch.setattr(queue, "HINT_SECONDS", 0.5)
+    monkeypatch.setattr(queue, "SEND_SECONDS", 0.5)
     async with asyncio.timeout(HANG_SECONDS):
         response = await client.post("/api/evaluate/ada", json={})
     release.set()

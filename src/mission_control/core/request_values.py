@@ -119,7 +119,9 @@ def closed(schema: dict[str, Any]) -> None:
 
     Pydantic writes `patternProperties`, which leaves a key that does not match to any value.
     """
-    schema["additionalProperties"] = False
+    [(pattern, value)] = schema.pop("patternProperties").items()
+    schema["propertyNames"] = {**schema.get("propertyNames", {}), "pattern": pattern}
+    schema["additionalProperties"] = value
 
 
 def not_null(schema: dict[str, Any]) -> None:
