@@ -20,7 +20,11 @@ class Group:
 
 GROUPS = (
     Group("core", ("core/**/*.py",), ("unit",)),
-    Group("outbox", ("data/outbox*.py",), ("integration/test_outbox.py",)),
+    Group(
+        "outbox",
+        ("data/outbox*.py",),
+        ("integration/test_outbox_relay.py", "integration/test_outbox.py"),
+    ),
     Group(
         "jobs",
         ("api/jobs/*.py",),

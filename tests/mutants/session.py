@@ -45,6 +45,8 @@ trampoline.record_trampoline_hit = meeting.record
 def pytest_runtestloop(session: pytest.Session) -> bool:
     plan = json.loads(Path(os.environ["MUTANTS_PLAN"]).read_text("utf-8"))
     tests, took = _tests_by_function(session)
+    if not tests:
+        pytest.exit("No test meets any of it.", returncode=3)
     with Path(os.environ["MUTANTS_RESULTS"]).open("a", encoding="utf-8") as results:
         for mutant in plan:
             met = tests.get(mangled_name_from_mutant_name(mutant), [])
@@ -63,11 +65,13 @@ def _tests_by_function(
     for test in session.items:
         meeting.functions, meeting.is_looking = set(), True
         began = time.monotonic()
-        passes = _passes(test)
+        failure = _failure(test)
         took[test.nodeid] = time.monotonic() - began
         meeting.is_looking = False
-        if not passes:
-            print(f"\nleft out, for it fails without any mutant: {test.nodeid}", flush=True)
+        if failure is not None:
+            print(
+                f"\nleft out, for it fails without any mutant: {test.nodeid}\n{failure}", flush=True
+            )
             continue
         for function in meeting.functions:
             tests[function].append(test)
@@ -77,15 +81,15 @@ def _tests_by_function(
 def _noticed(mutant: str, tests: list[pytest.Item]) -> str | None:
     os.environ[SWITCH] = mutant
     try:
-        return next((test.nodeid for test in tests if not _passes(test)), None)
+        return next((test.nodeid for test in tests if _failure(test) is not None), None)
     finally:
         del os.environ[SWITCH]
 
 
-def _passes(test: pytest.Item) -> bool:
+def _failure(test: pytest.Item) -> str | None:
     assert isinstance(test, pytest.Function)
     test._initrequest()  # as if it had not run before
     # "Next comes something of this session": its services stay, everything smaller ends.
     following = SimpleNamespace(listchain=lambda: [test.session])
     reports = runtestprotocol(test, log=False, nextitem=following)  # type: ignore[arg-type]
-    return not any(report.failed for report in reports)
+    return next((report.longreprtext for report in reports if report.failed), None)
