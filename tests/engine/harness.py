@@ -205,6 +205,7 @@ class ScriptedModel:
 
     def __init__(self, script: Script, seconds: float = 0.0) -> None:
         self.calls: list[str] = []
+        self.bodies: list[dict[str, Any]] = []
         self.answered = 0
         self.most_at_once = 0
         self._at_once = 0
@@ -219,6 +220,7 @@ class ScriptedModel:
                 text = "\n".join(str(message["content"]) for message in body["messages"])
                 with model._lock:
                     model.calls.append(text)
+                    model.bodies.append(body)
                     model._at_once += 1
                     model.most_at_once = max(model.most_at_once, model._at_once)
                 time.sleep(seconds)

@@ -2,9 +2,12 @@
 
 import itertools
 import json
+import re
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +20,7 @@ from mission_control_protocol import (
     Ran,
     Run,
     ScenarioFinished,
+    TrialFinished,
 )
 from tests.engine.harness import (
     TASK_PRICE,
@@ -40,7 +44,7 @@ CASE = scenario("price", "How much?", "Yes, forty nine dollars", contains("forty
 JUDGED = scenario("polite", "Hello?", "Good day", Check(kind="judge", values=["Is polite."]))
 
 
-def result(host: Engine, answer: str | int | Odd, **settings: object) -> ScenarioFinished:
+def result(host: Engine, answer: str | int | Odd, **settings: Any) -> ScenarioFinished:
     with ScriptedModel(lambda text, name: answer) as scripted:
         finished, _ = evaluate(host, scripted.url, [CASE], model=model(scripted.url, **settings))
     return finished[0]
@@ -202,7 +206,10 @@ def test_an_execution_says_that_it_was_cut_and_what_was_thought(host: Engine) ->
 )  # fmt: skip
 def test_a_verdict_is_read_as_models_write_it(host: Engine, said: str, passed: bool) -> None:
     answer = f"[[ ## reason ## ]]\nIt says so.\n\n[[ ## verdict ## ]]\n{said}"
-    script = lambda text, name: answer if name == "judge" else reply("Good day")  # noqa: E731
+
+    def script(text: str, name: str) -> str:
+        return answer if name == "judge" else reply("Good day")
+
     with ScriptedModel(script) as scripted:
         finished, _ = evaluate(host, scripted.url, [JUDGED])
     assert finished[0].status == ("passed" if passed else "failed")
@@ -215,7 +222,10 @@ def test_an_unclear_verdict_is_asked_for_once_more_and_never_guessed(
 ) -> None:
     unclear = "[[ ## reason ## ]]\nHm.\n\n[[ ## verdict ## ]]\nIt depends, true or false."
     verdicts = iter([unclear, second or unclear])
-    script = lambda text, name: next(verdicts) if name == "judge" else reply("Good day")  # noqa: E731
+
+    def script(text: str, name: str) -> str:
+        return next(verdicts) if name == "judge" else reply("Good day")
+
     with ScriptedModel(script) as scripted:
         finished, _ = evaluate(host, scripted.url, [JUDGED])
     assert finished[0].status == ("passed" if second else "error")
@@ -228,7 +238,7 @@ def test_an_unclear_verdict_is_asked_for_once_more_and_never_guessed(
 
 def test_a_rate_limit_is_waited_for_by_all_and_is_no_latency(host: Engine) -> None:
     """Four requests in each half second, and a true `Retry-After` beyond that."""
-    window, lock = [], threading.Lock()
+    window, lock = list[float](), threading.Lock()
 
     def script(text: str, name: str) -> Odd | str:
         with lock:
@@ -271,7 +281,9 @@ def _learned(text: str) -> str:
     return reply("Yes, forty nine dollars." if "RULE" in text else "I do not know.")
 
 
-def _optimized(host: Engine, directory: Path, proposal: object) -> tuple[dict, Optimized | Failed]:
+def _optimized(
+    host: Engine, directory: Path, proposal: object
+) -> tuple[dict[int, TrialFinished], Optimized | Failed]:
 
     def script(text: str, name: str) -> str | Odd:
         if name != "reflection":
@@ -343,3 +355,124 @@ def test_a_candidate_whose_replies_are_cut_is_no_better(host: Engine, tmp_path: 
     assert all(score is None or score < 1 for score in scores)
     assert any(trial.truncated for number, trial in trials.items() if number)
     expect(Optimized, answer)
+
+
+# ------------------------------------------------------------------ other optimizers, too
+
+
+def _proposing(*proposals: str) -> Callable[[str, str], str | Odd]:
+    """Whatever asks the reflection model for an instruction or advice gets these, in turn."""
+    answers = itertools.chain(proposals[:-1], itertools.repeat(proposals[-1]))
+    replies = itertools.cycle(["Yes, forty nine dollars.", *["I do not know."] * 2])
+
+    def script(text: str, name: str) -> str | Odd:
+        if name != "reflection":
+            return _learned(text) if "RULE" in text else reply(next(replies))
+        if "module_advice" in text:
+            [module] = re.findall(
+                r"## module_names ## \]\]\s*\[\s*(?:\[1\] «)?\W*(\w[\w.]*)", text
+            )[-1:]
+            said = json.dumps({module: next(answers)})
+            return f"[[ ## discussion ## ]]\nx\n\n[[ ## module_advice ## ]]\n{said}\n\n[[ ## completed ## ]]"
+        if "[[ ## proposed_instruction ## ]]" in text:
+            return f"[[ ## proposed_instruction ## ]]\n{next(answers)}\n\n[[ ## completed ## ]]"
+        fields = re.findall(r"\[\[ ## (\w+) ## \]\]", text.rsplit("Respond with", 1)[-1])
+        return "\n\n".join(f"[[ ## {field} ## ]]\nA phone agent." for field in fields)
+
+    return script
+
+
+def _other(
+    host: Engine, directory: Path, optimizer: str, *proposals: str
+) -> tuple[dict[int, TrialFinished], Optimized | Failed]:
+    cases = [CASE.model_copy(update={"id": f"c{n}", "input": {"caller_says": f"How much {n}?"}})
+             for n in range(8)]  # fmt: skip
+    with ScriptedModel(_proposing(*proposals)) as scripted:
+        return optimize(
+            host, scripted.url, directory, optimizer=optimizer, train=cases[:4], validation=cases[4:],
+            reflection_model=model(scripted.url, "reflection", temperature=1.0),
+            model=model(scripted.url, temperature=1.0), longest_prompt=1_000,
+            budget=Budget(level="light"), concurrency=1,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("optimizer", ["MIPROv2", "SIMBA"])
+def test_every_optimizer_s_proposals_are_cleaned(
+    host: Engine, tmp_path: Path, optimizer: str
+) -> None:
+    trials, _ = _other(host, tmp_path, optimizer, RAW["fenced"])
+    prompts = {trial.prompt for trial in trials.values()}
+    assert any("say forty nine dollars" in prompt for prompt in prompts), prompts
+    assert not any("```" in prompt for prompt in prompts)
+
+
+@pytest.mark.parametrize("optimizer", ["MIPROv2", "SIMBA"])
+def test_every_optimizer_asks_again_when_a_proposal_is_no_prompt(
+    host: Engine, tmp_path: Path, optimizer: str
+) -> None:
+    trials, _ = _other(host, tmp_path, optimizer, REFUSED["an open fence"], "x" * 2_000, TOOK)
+    prompts = {trial.prompt for trial in trials.values()}
+    assert any("say forty nine dollars" in prompt for prompt in prompts), prompts
+    assert not any("```" in prompt or "xxx" in prompt for prompt in prompts)
+
+
+@pytest.mark.parametrize("optimizer", ["MIPROv2", "SIMBA"])
+def test_every_optimizer_ends_when_nothing_proposed_is_a_prompt(
+    host: Engine, tmp_path: Path, optimizer: str
+) -> None:
+    trials, answer = _other(host, tmp_path, optimizer, "y" * 2_000)
+    failed = expect(Failed, answer)
+    assert failed.kind == "reflection"
+    assert "2,000 characters" in failed.detail or "allowed" in failed.detail
+    assert not any("yyy" in trial.prompt for trial in trials.values())
+
+
+@pytest.mark.parametrize(
+    ("dead", "kind"), [(1, None), (2, "unreliable")], ids=["a little", "too much"]
+)
+def test_what_could_not_be_measured_is_no_zero_in_a_search(
+    host: Engine, tmp_path: Path, dead: int, kind: str | None
+) -> None:
+    """Of six validation scenarios the first `dead` get no readable answer from the better prompt."""
+
+    def script(text: str, name: str) -> str | Odd:
+        if name == "reflection":
+            return json.dumps({"new_instruction": TOOK})
+        unreadable = any(f"How much {6 + number}?" in text for number in range(dead))
+        return "{" if "RULE" in text and unreadable else _learned(text)
+
+    cases = [CASE.model_copy(update={"id": f"c{n}", "input": {"caller_says": f"How much {n}?"}})
+             for n in range(12)]  # fmt: skip
+    with ScriptedModel(script) as scripted:
+        trials, answer = optimize(
+            host, scripted.url, tmp_path, train=cases[:6], validation=cases[6:],
+            reflection_model=model(scripted.url, "reflection", temperature=1.0),
+            budget=Budget(metric_calls=40),
+        )  # fmt: skip
+    if kind is not None:
+        assert expect(Failed, answer).kind == kind
+    else:
+        assert trials[1].validation_score == 1.0
+        assert expect(Optimized, answer).prompt == TOOK
+
+
+def test_a_judge_that_takes_no_temperature_but_its_own_is_asked_without_one(host: Engine) -> None:
+    answer = "[[ ## reason ## ]]\nIt says so.\n\n[[ ## verdict ## ]]\nTrue"
+    seen: list[object] = []
+
+    def script(text: str, name: str) -> str | Odd:
+        if name != "judge":
+            return reply("Good day")
+        body = scripted.bodies[-1]
+        seen.append(body.get("temperature"))
+        if body.get("temperature", 1) != 1:
+            refusal = {"message": "temperature does not support 0.0 with this model", "type": "x"}
+            return Odd(status=400, body=json.dumps({"error": refusal}).encode())
+        return answer
+
+    with ScriptedModel(script) as scripted:
+        finished, _ = evaluate(
+            host, scripted.url, [JUDGED], judge_model=model(scripted.url, "judge", temperature=0.0)
+        )
+    assert finished[0].status == "passed", finished[0]
+    assert seen == [0.0, None]

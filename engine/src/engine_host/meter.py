@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-from engine_host.errors import Halt, cleaned, kind_of
+from engine_host.errors import EngineFailure, Halt, cleaned, kind_of
 from engine_host.journal import Call, Journal, added
 from mission_control_protocol import ErrorKind, Usage
 
@@ -177,6 +177,12 @@ class Meter:
             self.failed_task_calls += role == "task"
         if self.limits.strict:
             self._halt_if_hopeless(kind)
+
+    def unusable(self, role: str, failure: EngineFailure) -> None:
+        """Count an answer that was paid, and cannot be used."""
+        with self._changed:
+            self.failed_task_calls += role == "task"
+            self.last_failure = failure.detail
 
     def _halt_if_hopeless(self, kind: ErrorKind) -> None:
         failures, calls = len(self._failures), len(self._failures) + self._succeeded

@@ -3,6 +3,7 @@
 import hashlib
 import random
 import re
+import threading
 from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Any, Literal, cast
@@ -16,7 +17,7 @@ from engine_host.errors import EngineFailure, cleaned, kind_of
 from engine_host.gate import Gate
 from engine_host.journal import Call, json_text
 from engine_host.meter import UNKNOWN_COST, USED, Meter
-from mission_control_protocol import Model
+from mission_control_protocol import ErrorKind, Model
 
 Role = Literal["task", "reflection", "judge", "preflight"]
 
@@ -28,14 +29,16 @@ _OPENAI_SHAPED = {"openai", "anthropic", "hosted_vllm", "lm_studio", "openrouter
 # What another try may mend.
 _PASSING = {"rate_limit", "timeout", "transport", "server"}
 _CUT_PROPOSAL = "A proposal of the reflection model was cut by its token limit, and is not used."
+_DROPPING = threading.Lock()
 _NOT_IN_KEY = {"api_key", "api_base", "base_url", "timeout", "engine"}
 
 
 class MeteredLM(dspy.LM):
     """A model whose every finished call is in the journal before its answer is used."""
 
-    def __init__(self, model: Model, role: Role, meter: Meter) -> None:
+    def __init__(self, model: Model, role: Role, meter: Meter, *, judges: bool = False) -> None:
         self._role: Role = role
+        self._judges = judges or role == "judge"
         self._meter = meter
         self._price = model.price
         self._retries = model.retries
@@ -45,6 +48,7 @@ class MeteredLM(dspy.LM):
             super().__init__(model=model.name, cache=False, num_retries=0, **_connection(model))
         except Exception as error:
             raise EngineFailure(kind_of(error), cleaned(error)) from error
+        self._dropped: dict[str, Any] = {}
 
     def __call__(self, prompt: Any = None, *, messages: Any = None, **kwargs: Any) -> list[Any]:
         key, characters = self._identify(prompt, messages, kwargs)
@@ -61,17 +65,27 @@ class MeteredLM(dspy.LM):
                 self._meter.paid(call)
         if self._role == "task":
             LAST_IS_CUT.set(call.ending == "cut")
-        self._refuse_unusable(call)
+        try:
+            self._refuse_unusable(call)
+        except EngineFailure as failure:
+            self._meter.unusable(self._role, failure)
+            raise
         return list(call.outputs)
 
     def _answer(self, prompt: Any, messages: Any, kwargs: dict[str, Any]) -> Answer:
         """Ask until there is an answer: as often as allowed, or as long as the server says when."""
         failures = 0
         while True:
+            warmed = "temperature" in self.kwargs
             try:
                 return self._asked(prompt, messages, kwargs)
             except Exception as error:
                 kind, told = kind_of(error), getattr(error, "retry_after", None)
+                if warmed and self._takes_no_temperature(kind, error):
+                    with _DROPPING:
+                        if "temperature" in self.kwargs:
+                            self._dropped["temperature"] = self.kwargs.pop("temperature")
+                    continue
                 if kind not in _PASSING:
                     raise
                 failures += 0 if told is not None else 1
@@ -97,6 +111,11 @@ class MeteredLM(dspy.LM):
         self._gate.succeeded()
         return answer
 
+    def _takes_no_temperature(self, kind: ErrorKind, error: Exception) -> bool:
+        """A judge's temperature is nobody's wish: a model that has one of its own may keep it."""
+        refused = kind == "request" and "temperature" in str(error).lower()
+        return self._judges and refused
+
     def _refuse_unusable(self, call: Call) -> None:
         """What was paid and is booked, and yet is no answer."""
         said = any(answers.text_of(output) for output in call.outputs)
@@ -121,7 +140,7 @@ class MeteredLM(dspy.LM):
 
     def _identify(self, prompt: Any, messages: Any, kwargs: dict[str, Any]) -> tuple[str, int]:
         content = json_text(messages if messages is not None else prompt)
-        settings = {**self.kwargs, **kwargs}
+        settings = {**self.kwargs, **self._dropped, **kwargs}
         settings = {
             name: _plain(value) for name, value in settings.items() if name not in _NOT_IN_KEY
         }
@@ -227,7 +246,7 @@ def preflight(model: Model, meter: Meter, *, name: str, must_be_priced: bool) ->
     A server that fails is asked two more questions: a model that answers some of them is not dead.
     How much of it can be measured is then counted, and too little ends as `unreliable`.
     """
-    lm = MeteredLM(model, "preflight", meter)
+    lm = MeteredLM(model, "preflight", meter, judges=name == "judge model")
     limits = {} if _REASONING.search(model.name) else {"max_tokens": 16}
     failures = list(_failures(lm, limits))
     if len(failures) == len(_PREFLIGHT) or (

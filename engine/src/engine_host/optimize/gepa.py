@@ -134,6 +134,7 @@ class Record:
         self._trial_of[0] = 0
         self._now: defaultdict[str, Any] = defaultdict(lambda: None)
         self.reflections_failed = 0
+        self.halted: Halt | None = None
         self.iteration_cost = 0.0
         for known in self._known:
             trial = known.trial.model_copy(update={"id": state.request.id})
@@ -165,15 +166,23 @@ class Record:
         self.reflections_failed = 0
         self._now["prompt"] = next(iter(event["new_instructions"].values()))
 
+    def on_evaluation_start(self, event: dict[str, Any]) -> None:
+        del event
+        self._search.begin_measuring()
+
     def on_evaluation_end(self, event: dict[str, Any]) -> None:
+        self._search.begin_measuring()  # all of validation may follow without a start
         if event["candidate_idx"] is None:
             scores = event["scores"]
             self._now["sample"] = sum(scores) / len(scores)
 
     def on_valset_evaluated(self, event: dict[str, Any]) -> None:
         if event["iteration"] > 0:
-            self._now["validation"] = event["average_score"]
             self._now["candidate"] = event["candidate_idx"]
+            try:
+                self._now["validation"] = self._search.measured_on_validation()
+            except Halt as halt:  # which ends the search where nothing is lost
+                self.halted = halt
 
     def on_candidate_rejected(self, event: dict[str, Any]) -> None:
         del event
@@ -232,6 +241,8 @@ class Stopper:
     def __call__(self, gepa_state: GEPAState[Any, Any]) -> bool:
         self._search.meter.check()
         self._search.metric_calls = gepa_state.total_num_evals
+        if self._record.halted is not None:
+            raise self._record.halted
         if self._record.reflections_failed >= _REFLECTIONS_IN_A_ROW:
             why = self._search.meter.last_failure or "its answers could not be read"
             raise Halt("reflection", f"The reflection model failed three times in a row: {why}")

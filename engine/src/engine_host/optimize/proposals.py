@@ -3,14 +3,17 @@
 import ast
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
+from dspy.propose import GroundedProposer
 from dspy.teleprompt.gepa import InstructionProposer
+from dspy.teleprompt.simba_utils import append_a_rule
 
 from engine_host.answers import storable, without_thinking
-from engine_host.errors import EngineFailure
+from engine_host.errors import EngineFailure, Halt, cleaned
 from engine_host.meter import Meter
+from engine_host.wire import Reply
 
 _FENCE = re.compile(r"\A```[\w+-]*[ \t]*\n(.*?)\n?```\Z", re.DOTALL)
 _LABEL = re.compile(
@@ -21,7 +24,78 @@ _LABEL = re.compile(
     re.IGNORECASE,
 )
 _NAMES = ("new_instruction", "instruction", "instructions", "prompt", "new_prompt")
+_TRIES = 3
 _QUOTED = {'"': '"', "'": "'", "“": "”"}
+
+
+class Vetting:
+    """Asks a reflection model until what it proposes can be used, three times in a row at most."""
+
+    def __init__(self, meter: Meter, longest: int) -> None:
+        self._meter = meter
+        self._longest = longest
+        self.refused = 0
+
+    def tell(self, reply: Reply) -> None:
+        """Say in the search's log how much was refused; nothing when nothing was."""
+        if self.refused:
+            why = self._meter.last_failure
+            reply.log(
+                f"Refused proposals of the reflection model: {self.refused}. {why}", warning=True
+            )
+            self.refused = 0
+
+    def room_after(self, text: str) -> int:
+        return max(0, self._longest - len(text) - 2)
+
+    def ask(self, propose: Callable[[], str], *, room: int | None = None) -> str:
+        """A whole text of `room` characters at most. Raises `Halt` of kind `reflection`."""
+        for _ in range(_TRIES):
+            try:
+                return vetted(propose(), self._longest if room is None else room)
+            except Exception as error:  # noqa: BLE001 - whatever an answer that cannot be read raises
+                self.refused += 1
+                self._meter.last_failure = (
+                    error.detail if isinstance(error, EngineFailure) else cleaned(error)
+                )
+        why = self._meter.last_failure
+        raise Halt("reflection", f"The reflection model failed three times in a row: {why}")
+
+
+class VettedInstructions(GroundedProposer):  # pyright: ignore[reportUntypedBaseClass]
+    """MIPROv2's own proposer, whose answers become candidates only when they are whole prompts."""
+
+    def __init__(self, vetting: Vetting, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._vetting = vetting
+
+    def propose_instruction_for_predictor(self, *arguments: Any, **named: Any) -> str:
+        ask = super().propose_instruction_for_predictor
+        return self._vetting.ask(lambda: str(ask(*arguments, **named)))
+
+
+def vetted_rule(vetting: Vetting) -> Callable[..., bool]:
+    """SIMBA's own strategy of adding advice to a prompt, with advice that is whole."""
+
+    def append(bucket: list[dict[str, Any]], system: Any, **named: Any) -> bool:
+        predictor = system.predictors()[0]
+        start = predictor.signature
+        added: list[bool] = []
+
+        def propose() -> str:
+            predictor.signature = start
+            # It marks what it has read in the bucket, and could not read that again.
+            added.append(append_a_rule([dict(each) for each in bucket], system, **named))
+            return predictor.signature.instructions[len(start.instructions) :] or "-"
+
+        room = vetting.room_after(start.instructions)
+        advice = vetting.ask(propose, room=room)
+        grown = f"{start.instructions}\n\n{advice}" if predictor.signature != start else None
+        if grown is not None:
+            predictor.signature = start.with_instructions(grown)
+        return added[-1]
+
+    return append
 
 
 class VettedProposals(InstructionProposer):  # pyright: ignore[reportGeneralTypeIssues, reportUntypedBaseClass]

@@ -55,6 +55,7 @@ class Search:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _reported: float = 0.0
     _verdicts: dict[str, Verdict] = field(default_factory=dict[str, Verdict])
+    _scored: list[float] = field(default_factory=list[float])
     _cut_before: int = 0
     _failed_before: int = 0
 
@@ -107,6 +108,7 @@ class Search:
         self.count_metric_call()
         verdict = self.bench.scorer.score(scenario, output, is_cut=LAST_IS_CUT.get())
         self._verdicts[answer] = verdict
+        self._scored.append(verdict.score)
         return verdict
 
     def metric(self, example: dspy.Example, prediction: Any, trace: Any = None) -> float | bool:
@@ -121,6 +123,21 @@ class Search:
         del trace, pred_trace
         verdict = self.judge(gold, pred, again=pred_name is not None)
         return ScoreWithFeedback(score=verdict.score, feedback=verdict.feedback)
+
+    def begin_measuring(self) -> None:
+        """What an optimizer scores from now on is one measurement."""
+        self._scored = []
+
+    def measured_on_validation(self) -> float:
+        """The mean over what was scored since then; what could not be measured is no zero.
+
+        Raises `Halt` when too much of it could not be measured.
+        """
+        scored, asked = self._scored, len(self.request.validation)
+        unmeasured = asked - len(scored)
+        if unmeasured > _TOO_MANY * asked:
+            raise Halt("unreliable", _unreliable(unmeasured, asked, self.meter.last_failure))
+        return sum(scored) / len(scored)
 
     def validate(self, prompt: str, demonstrations: list[Demonstration]) -> float:
         """Mean score of one program on the validation scenarios."""
@@ -294,11 +311,15 @@ def require_reliable(outcomes: list[Outcome]) -> None:
     if any(outcome.error_kind == "budget" for outcome in failed):
         raise Halt("budget_usd")
     if len(failed) > _TOO_MANY * len(outcomes):
-        raise EngineFailure(
-            "unreliable",
-            f"{len(failed)} of {len(outcomes)} validation scenarios could not be measured, "
-            f"so scores would be noise: {failed[0].error_detail}",
-        )
+        why = _unreliable(len(failed), len(outcomes), failed[0].error_detail or "")
+        raise EngineFailure("unreliable", why)
+
+
+def _unreliable(unmeasured: int, asked: int, why: str) -> str:
+    return (
+        f"{unmeasured} of {asked} validation scenarios could not be measured, so scores would be "
+        f"noise: {why}"
+    )
 
 
 def refuse_several_prompts(program: dspy.Module) -> None:
