@@ -167,6 +167,66 @@ class TestReadings:
         assert (found["readings"], found["never_read"]) == (1, [])
 
 
+def renamed(playbook: str) -> str:
+    return playbook.replace("caller_says", "said_by_caller")
+
+
+@pytest.mark.usefixtures("ada")
+class TestNothingIsResetSilently:
+    async def test_a_field_with_another_name_makes_nothing_fresh(
+        self, client: httpx2.AsyncClient, run: RunJob
+    ) -> None:
+        await optimize(client, run)
+        body = {"playbook": renamed(a_playbook(scenarios=scenarios()))}
+        assert (await client.put("/api/agents/ada", json=body)).status_code == 200
+        found = await split(client)
+        assert (found["readings"], found["never_read"]) == (1, [])
+
+    async def test_one_more_field_that_says_the_same_everywhere_makes_nothing_fresh(
+        self, client: httpx2.AsyncClient, run: RunJob
+    ) -> None:
+        await optimize(client, run)
+        more = scenarios()
+        for each in more:
+            each["input"] = {"line": "support", **each["input"]}
+        fields = [{"name": "line", "type": "str"}, {"name": "caller_says", "type": "str"}]
+        body = {"playbook": a_playbook(scenarios=more, input_fields=fields)}
+        assert (await client.put("/api/agents/ada", json=body)).status_code == 200
+        assert (await split(client))["readings"] == 1
+
+    async def test_an_agent_that_is_imported_again_goes_on_counting(
+        self, client: httpx2.AsyncClient, run: RunJob
+    ) -> None:
+        await optimize(client, run)
+        assert (await client.delete("/api/agents/ada")).status_code == 204
+        body = {"playbook": a_playbook(scenarios=scenarios())}
+        imported = (await client.post("/api/agents", json=body)).json()
+        [said] = [each for each in imported["warnings"] if "the count goes on" in each]
+        assert "needs p < 0.0083" in said
+        found = await split(client)
+        assert (found["readings"], found["next_reading"]) == (1, 2)
+
+    async def test_an_evaluation_before_a_deletion_counts_when_the_agent_comes_back(
+        self, client: httpx2.AsyncClient, run: RunJob
+    ) -> None:
+        await evaluate(client, run)
+        assert (await client.delete("/api/agents/ada")).status_code == 204
+        body = {"playbook": a_playbook(scenarios=scenarios(), prompt="Say what it costs.")}
+        imported = (await client.post("/api/agents", json=body)).json()
+        assert [each for each in imported["warnings"] if "counts as reading 1" in each]
+        assert (await split(client))["readings"] == 1
+
+    async def test_under_another_id_it_is_said_whose_questions_they_are(
+        self, client: httpx2.AsyncClient, run: RunJob
+    ) -> None:
+        await optimize(client, run)
+        body = {"playbook": renamed(a_playbook("bob", scenarios=scenarios()))}
+        imported = (await client.post("/api/agents", json=body)).json()
+        [said] = [each for each in imported["warnings"] if "of agent ada" in each]
+        assert said.startswith("8 of 8 questions of the test split")
+        assert "read 1 time." in said
+
+
 class TestLeaksAndCopies:
     async def test_what_the_search_is_shown_proves_nothing(
         self, client: httpx2.AsyncClient

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, select
+from sqlalchemy import Index, String, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -14,13 +14,16 @@ from mission_control.data.base import Record
 
 
 class SplitReading(Record):
-    """A comparison counts at once; an evaluation counts when the agent is edited after it."""
+    """A comparison counts at once; an evaluation counts when the agent is edited after it.
+
+    It outlives its agent: who deletes one and imports it again has read what was read.
+    """
 
     __tablename__ = "split_readings"
     __table_args__ = (Index("ix_split_readings_agent_id_counted_at", "agent_id", "counted_at"),)
 
-    agent_id: Mapped[str] = mapped_column(ForeignKey("agents.id", ondelete="CASCADE"))
-    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), unique=True)
+    agent_id: Mapped[str] = mapped_column(String(64))
+    job_id: Mapped[UUID] = mapped_column(unique=True)
     kind: Mapped[ReadingKind]
     # Which reading it was since the split was last fresh; None: read, and nothing chosen by it yet.
     number: Mapped[int | None] = mapped_column(default=None)
@@ -52,5 +55,12 @@ class SplitReadingRepository:
         """Evaluations that no edit has followed."""
         statement = select(SplitReading).where(
             SplitReading.agent_id == agent_id, SplitReading.number.is_(None)
+        )
+        return (await self._session.scalars(statement)).all()
+
+    async def counted_elsewhere(self, agent_id: str) -> Sequence[SplitReading]:
+        """Those of other agents, also of agents that are no more."""
+        statement = select(SplitReading).where(
+            SplitReading.agent_id != agent_id, SplitReading.number.is_not(None)
         )
         return (await self._session.scalars(statement)).all()

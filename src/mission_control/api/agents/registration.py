@@ -13,6 +13,7 @@ from mission_control.api.agents.errors import (
 from mission_control.api.agents.schemas import AgentDetail
 from mission_control.api.agents.versions import add_version
 from mission_control.api.agents.warnings import warnings_of
+from mission_control.api.test_split import ledger
 from mission_control.core.playbook import Playbook
 from mission_control.core.playbook_parts import RESERVED_AGENT_IDS
 from mission_control.core.words import AgentStatus, AgentType, VersionOrigin
@@ -49,9 +50,11 @@ async def store_new(
     )
     uow.agents.add(agent)
     await stored_unless_linked(uow, agent)
+    read_before = await ledger.told_of_earlier_readings(uow, playbook)
     version = await add_version(
         uow, agent, playbook,
-        prompt=compiled.prompt, warnings=[*compiled.warnings, *warnings_of(playbook), *warnings],
+        prompt=compiled.prompt,
+        warnings=[*compiled.warnings, *warnings_of(playbook), *read_before, *warnings],
         origin=VersionOrigin.IMPORT, parent_id=None, note=note,
     )  # fmt: skip
     log.info("agent_imported", agent_id=agent.id, scenarios=len(playbook.scenarios))

@@ -5,9 +5,15 @@ from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 from mission_control.core.clock import utc_now
+from mission_control.core.counting import counted
 from mission_control.core.paired_statistics import level_of_reading
 from mission_control.core.playbook import Playbook, split_of
-from mission_control.core.same_questions import SameQuestions, same_pairs, same_questions
+from mission_control.core.same_questions import (
+    SameQuestions,
+    normal_question,
+    same_pairs,
+    same_questions,
+)
 from mission_control.core.words import ReadingKind
 from mission_control.data.split_readings import SplitReading
 from mission_control.data.unit_of_work import UnitOfWork
@@ -34,13 +40,13 @@ class SplitState:
 
 
 async def split_state(uow: UnitOfWork, playbook: Playbook) -> SplitState:
-    counted = await uow.split_readings.counted(playbook.agent_id)
+    earlier = await uow.split_readings.counted(playbook.agent_id)
     found = same_questions(playbook.agent_id, playbook.reviewed)
     inputs = {each.id: each.input for each in playbook.reviewed}
-    read = [question for reading in counted for question in reading.questions]
+    read = [question for reading in earlier for question in reading.questions]
     never_read = _never_read({name: inputs[name] for name in found.questions}, read)
     fresh = len(never_read) >= FRESH_SHARE * len(found.questions)
-    readings = (counted[0].number or 0) if counted and not fresh else 0
+    readings = (earlier[0].number or 0) if earlier and not fresh else 0
     return SplitState(found=found, readings=readings, never_read=tuple(never_read))
 
 
@@ -91,6 +97,46 @@ async def count_edit(uow: UnitOfWork, before: Playbook) -> list[str]:
     ]
 
 
+async def told_of_earlier_readings(uow: UnitOfWork, imported: Playbook) -> list[str]:
+    """What to tell whoever imports an agent whose test split was read before, under any id.
+
+    Under its own id the count goes on. An evaluation that nothing followed is followed by this.
+    """
+    edited = await count_edit(uow, imported)
+    state = await split_state(uow, imported)
+    own = (
+        [
+            f"An agent of this id was here before, and its test split was read "
+            f"{counted(state.readings, 'time')}: the count goes on, and the next comparison needs p < {state.next_level:.2g}."
+        ]
+        if state.readings and not edited
+        else []
+    )
+    return [*edited, *own, *await _read_by_others(uow, imported, state)]
+
+
+async def _read_by_others(uow: UnitOfWork, imported: Playbook, state: SplitState) -> list[str]:
+    questions = {each.id: _texts(each.input) for each in imported.reviewed}
+    mine = {questions[name] for name in state.found.questions}
+    known: dict[str, set[tuple[str, ...]]] = {}
+    readings: dict[str, int] = {}
+    for reading in await uow.split_readings.counted_elsewhere(imported.agent_id):
+        known.setdefault(reading.agent_id, set()).update(map(_texts, reading.questions))
+        readings[reading.agent_id] = max(reading.number or 0, readings.get(reading.agent_id, 0))
+    return [
+        f"{len(mine & read)} of {len(mine)} questions of the test split are those of agent "
+        f"{other}, whose test split was read {counted(readings[other], 'time')}. This agent has a count of "
+        "its own: what was chosen by those readings is not held against it, so its first "
+        "comparison claims more than it proves."
+        for other, read in known.items()
+        if mine & read
+    ]
+
+
+def _texts(fields: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(normal_question(text) for text in fields.values())
+
+
 def _reading(
     job_id: UUID, kind: ReadingKind, playbook: Playbook, read: Collection[str]
 ) -> SplitReading:
@@ -108,7 +154,27 @@ def _never_read(
 ) -> list[str]:
     """Neither word for word nor nearly: a question in other words is not fresh."""
     # Those that were read come first: equal questions are paired with the first of them.
-    known = {f"read {number}": fields for number, fields in enumerate(read)}
-    pairs = same_pairs({**known, **questions})
+    known = {f"read {number}": fields for number, fields in enumerate(_unnamed(read))}
+    asked = dict(zip(questions, _unnamed(list(questions.values())), strict=True))
+    pairs = same_pairs({**known, **asked})
     seen = {second for first, second, _ in pairs if first in known and second in questions}
     return [name for name in questions if name not in seen]
+
+
+def _unnamed(questions: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+    """By the places of their fields, without a field that is the same in all.
+
+    A field with another name, or one more that says the same everywhere, makes no question fresh.
+    """
+    values = [list(fields.values()) for fields in questions]
+    places = max((len(each) for each in values), default=0)
+    telling = [
+        place
+        for place in range(places)
+        if len({each[place] if place < len(each) else "" for each in values}) > 1
+    ]
+    kept = telling or range(places)
+    return [
+        {f"{number}": each[place] for number, place in enumerate(kept) if place < len(each)}
+        for each in values
+    ]
