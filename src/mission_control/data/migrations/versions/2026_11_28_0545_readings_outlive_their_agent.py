@@ -1,14 +1,14 @@
 """readings outlive their agent
 
 Revision: a83d5f10c6e4
-After: 9c4e7d15b8a2
+After: 7d40b2f6c9e1
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "a83d5f10c6e4"
-down_revision = "9c4e7d15b8a2"
+down_revision = "7d40b2f6c9e1"
 branch_labels = None
 depends_on = None
 
