@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -142,6 +142,18 @@ async def test_events_that_went_with_an_emptied_redis_are_said_to_be_missing(
     async with sending(socket, after=seen):
         await socket.until(lambda: socket.numbers == [3])
     assert socket.sent[0]["complete"] is False
+
+
+async def test_as_many_come_at_once_as_there_are(resources: Resources, hub: Hub) -> None:
+    sockets = [Socket(resources, hub) for _ in range(300)]
+    async with AsyncExitStack() as open_sockets:
+        for socket in sockets:
+            await open_sockets.enter_async_context(sending(socket))
+        for socket in sockets:
+            await socket.until(lambda socket=socket: len(socket.sent) == 1)  # type: ignore[misc]
+        await append(resources, 1, 2)
+        for socket in sockets:
+            await socket.until(lambda socket=socket: socket.numbers == [1, 2])  # type: ignore[misc]
 
 
 async def test_what_is_handed_out_again_is_left_out(resources: Resources, hub: Hub) -> None:

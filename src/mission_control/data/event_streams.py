@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import structlog
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -26,6 +26,7 @@ WAKE_SECONDS = 0.5
 REPEATED = "equal or smaller than the target stream top item"
 # A read that was answered by nobody: the connection is dead, though nobody has closed it.
 SILENCE_SECONDS = 30.0
+MOST_CONNECTIONS = 50  # of one process
 
 
 @dataclass(frozen=True)
@@ -55,14 +56,20 @@ def id_order(stream_id: str) -> tuple[int, int]:
 
 
 def open_redis(url: str) -> "Redis":
-    """A client that sits out a restart of the server (about 15 s) before it gives up."""
-    return Redis.from_url(  # pyright: ignore[reportUnknownMemberType]
+    """A client that sits out a restart of the server (about 15 s) before it gives up.
+
+    Who finds all connections in use waits for one: a few hundred viewers may come at once.
+    """
+    pool = BlockingConnectionPool.from_url(  # pyright: ignore[reportUnknownMemberType]
         url,
+        max_connections=MOST_CONNECTIONS,
+        timeout=SILENCE_SECONDS,
         decode_responses=True,
         retry=Retry(ExponentialBackoff(cap=2.0, base=0.05), retries=12),
         retry_on_error=[RedisConnectionError, RedisTimeoutError],
         health_check_interval=15,
     )
+    return Redis.from_pool(pool)
 
 
 class EventStreams:
