@@ -69,7 +69,7 @@ async def test_the_wish_to_cancel_is_seen(run: JobRun, resources: Resources) -> 
     await run.check_cancel()
     async with resources.unit_of_work() as uow:
         (await uow.jobs.get(run.id)).cancel_requested_at = utc_now()
-    with pytest.raises(JobCancelledError):
+    with pytest.raises(JobCancelledError, match="was cancelled"):
         await run.check_cancel()
 
 
