@@ -22,6 +22,7 @@ import httpx2
 import pytest
 
 from mission_control.core.clock import utc_now
+from mission_control.data.call_documents import shares_of
 from mission_control_sandbox.vapi import calls
 from mission_control_sandbox.vapi.assistants import (
     GENESIS_ID,
@@ -722,6 +723,33 @@ class TestPlacingCalls:
         assert batch["subscriptionLimits"]["remainingConcurrentCalls"] == 7
         plan = {"earliestAt": "2100-01-01T10:00:00Z"}
         assert (await place(vapi, schedulePlan=plan)).json()["status"] == "scheduled"
+
+    async def test_a_squads_call_names_who_spoke(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        vapi = small()
+        members = [{"assistantId": one["id"]} for one in (await vapi.get("/assistant")).json()[:2]]
+        squad = (await vapi.post("/squad", json={"name": "both", "members": members})).json()
+        ids = [
+            (await place(vapi, assistantId=None, squadId=squad["id"])).json()["id"]
+            for _ in range(12)
+        ]
+        later = utc_now() + timedelta(hours=2)
+        monkeypatch.setattr(calls, "utc_now", lambda: later)
+        over = [(await vapi.get(f"/call/{each}")).json() for each in ids]
+        talked = [each for each in over if len(each.get("artifact", {}).get("messages", [])) > 9]
+        assert talked
+        for call in talked:
+            artifact = call["artifact"]
+            assert [one["assistantId"] for one in artifact["assistantActivations"]] == [
+                each["assistantId"] for each in members
+            ]
+            speaking = [one["assistantId"] for one in artifact["messages"] if one["role"] == "bot"]
+            assert speaking == sorted(speaking, key=[each["assistantId"] for each in members].index)
+            results = [one for one in artifact["messages"] if one["role"] == "tool_call_result"]
+            assert sum(one["name"].startswith("handoff_to_assistant_") for one in results) == 1
+            shares = shares_of({"artifact": artifact}, 60.0, 100)
+            assert sum(each.cost_units or 0 for each in shares) == 100
+        refused = await place(vapi, assistantId=None, squadId="none")
+        assert "`squadId` none Does Not Exist." in str(refused.json()["message"])
 
     async def test_a_call_lasts_as_long_as_its_words_take(
         self, monkeypatch: pytest.MonkeyPatch

@@ -94,6 +94,7 @@ def test_the_python_sdk(stand_in: httpx2.Client, origin: str) -> None:
     assert seen["call"]["costs"][:5] == ["transport", "transcriber", "model", "voice", "vapi"]
     assert seen["call"]["latencies"] >= 1
     assert seen["placed"] == {"status": "queued", "type": "outboundPhoneCall"}
+    assert seen["squad"] == {"activated": True, "spoke": True}
     assert DO_NOT_CALL in seen["said"]
     assert seen["shares"] == [90, 10]
     assert seen["after_429"] == 3

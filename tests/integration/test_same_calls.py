@@ -4,14 +4,20 @@ from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import permutations
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mission_control.api.mirrors.close.store import store_calls
 from mission_control.core.words import CallEnding, CallSource
 from mission_control.data.calls import Call, CallFacts, CallFilter
 from mission_control.data.engine import create_engine, create_sessions
 from mission_control.data.unit_of_work import UnitOfWork
+from mission_control_sandbox.close.records import call_as_json, call_record, identifier
+from mission_control_sandbox.world import conversations
+from mission_control_sandbox.world.people import person
+from tests.calls_world import TODAY, calls_world, settings_for
 
 T0 = datetime(2026, 11, 20, 23, 59, tzinfo=UTC)
 NUMBER = "+14155550123"
@@ -51,7 +57,7 @@ def _facts(source: CallSource, external_id: str, after: float, changes: Any) -> 
 async def pairs(unit: Unit) -> dict[str, str]:
     async with unit(readonly=True) as uow:
         rows = (
-            await uow.calls.page(CallFilter(source=CallSource.CLOSE), limit=50, cursor=None)
+            await uow.calls.page(CallFilter(source=CallSource.CLOSE), limit=500, cursor=None)
         ).items
         return {
             row.external_id: (await uow.calls.get(row.same_call_as)).external_id
@@ -148,3 +154,33 @@ async def test_either_rows_words_find_it_once(unit: Unit) -> None:
     assert [call.source for call in await found(text="heard")] == [CallSource.VAPI]
     assert [call.source for call in await found(lead_id="lead_1")] == [CallSource.CLOSE]
     assert [call.source for call in await found(text=NUMBER)] == [CallSource.VAPI]
+
+
+async def test_of_two_whole_worlds_each_call_is_found_once(
+    unit: Unit, database_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    """Every third call of the stand-in for Vapi is logged in Close, and every second logger names it."""
+    people = 60
+    async with calls_world(settings_for(database_url, redis_url, tmp_path), people=people) as world:
+        await world.sync()
+        logged = conversations.logged_indices(people)
+        own = conversations.close_indices(people)
+        told = [logged_in_close(index, people) for index in (*logged, *own)]
+        async with world.resources.unit_of_work() as uow:
+            await store_calls(uow, told)
+        totals = await world.totals()
+        there = len(conversations.vapi_indices(people))
+        assert totals["calls"] == there + len(own)
+        for source, count in (("vapi", there), ("close", len(logged) + len(own))):
+            answer = await world.http.get("/api/calls/totals", params={"source": source})
+            assert answer.json()["calls"] == count
+        found = await pairs(unit)
+        assert found == {
+            identifier("acti", index): conversations.vapi_id(index) for index in logged
+        }
+
+
+def logged_in_close(index: int, people: int) -> dict[str, Any]:
+    call = conversations.conversation(index, today=TODAY, people=people)
+    record = call_record(call, person(call.person_index, today=TODAY))
+    return call_as_json(record, origin="https://close.example")

@@ -167,6 +167,15 @@ class TestDrafts:
         assert "Whitcombe" not in text
         assert "Solar Plus" in text
 
+    def test_what_another_assistant_of_a_squad_answered_is_no_example(self) -> None:
+        call = a_call(("user", "what does the loan cost"), ("bot", "Five percent, in Billing."))
+        for message in call["artifact"]["messages"]:
+            if message["role"] == "bot":
+                message["assistantId"] = "asst-billing"
+        assert len([*drafts([call])]) == 1
+        assert len([*drafts([call], assistant_id="asst-billing")]) == 1
+        assert [*drafts([call], assistant_id="asst-front")] == []
+
     def test_names_that_the_crm_knows(self) -> None:
         call = a_call(("user", "Is Esposito there today please"), ("bot", "Esposito is away."))
         [draft] = drafts([call], {call["id"]: ["Giuseppina Esposito"]})

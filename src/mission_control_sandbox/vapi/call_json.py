@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import blake2b
-from typing import Any
+from typing import Any, cast
 
 from mission_control_sandbox.vapi.assistants import ORGANIZATION_ID
 from mission_control_sandbox.vapi.costs import costs
@@ -38,7 +38,10 @@ RECORDINGS = {"mono": "combinedUrl", "assistant": "assistantUrl", "customer": "c
 
 @dataclass(frozen=True)
 class Placed:
-    """A call with what Vapi was told about it. `given` are fields that are written as they came."""
+    """A call with what Vapi was told about it. `given` are fields that are written as they came.
+
+    A member is `assistantId`, `assistantName` and `assistantVersion`, as messages and activations name it.
+    """
 
     call_id: str
     conversation: Conversation
@@ -46,6 +49,7 @@ class Placed:
     phone_call_provider: str
     given: Mapping[str, Any]
     prompt: str | None = None
+    members: Sequence[Mapping[str, Any]] = ()  # of a squad: each has the next part of the call
 
     @property
     def has_content(self) -> bool:
@@ -116,6 +120,8 @@ def artifact(placed: Placed, turns: Sequence[Turn]) -> Json:
         "performanceMetrics": _performance(told, turns),
         "variableValues": placed.given.get("assistantOverrides", {}).get("variableValues", {}),
     }
+    if placed.members:
+        made["assistantActivations"] = [dict(each) for each in placed.members]
     return {**made, **_recording(placed.call_id)} if placed.is_recorded else made
 
 
@@ -127,7 +133,12 @@ def _messages(placed: Placed, turns: Sequence[Turn], began: int) -> Iterator[Jso
     """Times are milliseconds, and so is `duration`, whatever the reference says."""
     if placed.prompt:
         yield {"role": "system", "message": placed.prompt, "time": began, "secondsFromStart": 0}
-    for one in turns:
+    speaking = None
+    for number, one in enumerate(turns):
+        member = _member(placed, number) if one.speaker == "bot" else None
+        if speaking is not None and member not in {None, speaking}:
+            yield from _handing_over(placed, placed.members[cast("int", member)], one, began)
+        speaking = member if member is not None else speaking
         if one.speaker == "bot" and one.text.startswith("You are booked"):
             yield from _booking(placed, one, began)
         message: Json = {
@@ -138,7 +149,40 @@ def _messages(placed: Placed, turns: Sequence[Turn], began: int) -> Iterator[Jso
             "secondsFromStart": one.start,
             "duration": round((one.end - one.start) * 1000),
         }
+        if member is not None:
+            named = placed.members[member]
+            message |= {
+                name: named[name] for name in ("assistantId", "assistantName") if name in named
+            }
         yield {**message, "source": ""} if one.speaker == "bot" else message
+
+
+def _member(placed: Placed, turn: int) -> int | None:
+    """Which member of the squad speaks: they share the whole conversation, in their order."""
+    if not placed.members:
+        return None
+    return min(
+        turn * len(placed.members) // len(placed.conversation.turns), len(placed.members) - 1
+    )
+
+
+def _handing_over(placed: Placed, to: Mapping[str, Any], turn: Turn, began: int) -> Iterator[Json]:
+    """The tool with which one member gives the caller to another."""
+    name = f"handoff_to_assistant_{to.get('assistantName', '')}"
+    call_id, at = (
+        f"call_{_digest(placed.call_id + name)[:24]}",
+        began + round(turn.start * 1000) - 240,
+    )
+    place = {"time": at, "secondsFromStart": round(turn.start - 0.24, 2)}
+    called = [{"id": call_id, "type": "function", "function": {"name": name, "arguments": "{}"}}]
+    yield {"role": "tool_calls", "message": "", "toolCalls": called, **place}
+    yield {
+        "role": "tool_call_result",
+        "name": name,
+        "toolCallId": call_id,
+        "result": "Handoff initiated.",
+        **place,
+    }
 
 
 def _booking(placed: Placed, turn: Turn, began: int) -> Iterator[Json]:

@@ -65,6 +65,7 @@ class Exchange:
     calls: Calls
     assistants: Assistants
     phone_numbers: Records
+    squads: Records
     webhooks: Webhooks
     pace: float = 1.0
     _tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
@@ -119,6 +120,9 @@ class Exchange:
             )
         if not any(body.get(name) for name in ("assistantId", "assistant", "squadId", "squad")):
             raise RefusalError(400, "Need Either `assistantId`, `assistant`, `squadId` Or `squad`.")
+        squad_id = body.get("squadId")
+        if squad_id and squad_id not in self.squads.by_id:
+            raise RefusalError(400, f"Couldn't Get Squad. `squadId` {squad_id} Does Not Exist.")
         if body.get("assistantVersion") and not assistant_id:
             raise RefusalError(400, "`assistantVersion` Needs `assistantId`.")
 
@@ -142,12 +146,26 @@ class Exchange:
             given=fields,
             customer=customer,
             prompt=self.calls.keep_prompt(_prompt(assistant)),
+            members=[_activation(each) for each in self._members(body)],
         )
 
     def _assistant(self, body: Mapping[str, Any]) -> Json:
+        """Of a squad the one that answers the call."""
         if body.get("assistant"):
             return body["assistant"]
-        return self.assistants.by_id.get(body.get("assistantId") or "", {})
+        if body.get("assistantId"):
+            return self.assistants.by_id[body["assistantId"]]
+        members = self._members(body)
+        return members[0] if members else {}
+
+    def _members(self, body: Mapping[str, Any]) -> list[Json]:
+        """The assistants of the squad that was asked for."""
+        squad: Json = body.get("squad") or self.squads.by_id.get(body.get("squadId") or "", {})
+        told: list[Json] = [
+            member.get("assistant") or self.assistants.by_id.get(member.get("assistantId", ""), {})
+            for member in cast("list[Json]", squad.get("members") or [])
+        ]
+        return [each for each in told if each]
 
     def _provider(self, phone_number_id: str | None) -> str:
         known = self.phone_numbers.by_id.get(phone_number_id or "", {})
@@ -287,6 +305,16 @@ def _customers(body: Mapping[str, Any]) -> list[Json]:
     if body.get("customer"):
         return [cast("Json", body["customer"])]
     raise RefusalError(400, "Couldn't Get Customer. Need Either `customer` Or `customers`.")
+
+
+def _activation(assistant: Mapping[str, Any]) -> Json:
+    """As a call names the assistants that came into it."""
+    told = {
+        "assistantId": assistant.get("id"),
+        "assistantName": assistant.get("name") or "assistant",
+        "assistantVersion": assistant.get("latestVersion"),
+    }
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def _earliest(body: Mapping[str, Any], now: datetime) -> datetime:

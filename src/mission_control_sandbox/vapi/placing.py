@@ -3,7 +3,7 @@
 Only what they were placed with is kept. What they are at a given moment follows from the time.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any, cast
@@ -27,6 +27,7 @@ class Placement:
         customer: Somebody the world does not know; None for the person with `person_index`.
         given: Fields of the call that are written as they came.
         prompt: The name under which the text is kept that the assistant had then.
+        members: Of the squad that answers, in their order; see `Placed`.
     """
 
     id: str
@@ -41,6 +42,7 @@ class Placement:
     customer: Mapping[str, Any] | None = None
     prompt: str | None = None
     direction: Direction = "outbound"
+    members: Sequence[Mapping[str, Any]] = ()
 
     def stored(self) -> Json:
         return asdict(self)
@@ -54,7 +56,9 @@ class Placement:
             created_at=datetime.fromisoformat(self.created_at),
             direction=self.direction,
         )
-        return Placed(self.id, quick, whom, self.phone_call_provider, self.given, prompt)
+        return Placed(
+            self.id, quick, whom, self.phone_call_provider, self.given, prompt, self.members
+        )
 
 
 def _customer(known: Person, customer: Mapping[str, Any] | None) -> Person:

@@ -117,7 +117,7 @@ def build(
         records,
         traffic,
         Chats(assistants, whitelist=whitelist),
-        Exchange(calls, assistants, records["phone-number"], webhooks, pace),
+        Exchange(calls, assistants, records["phone-number"], records["squad"], webhooks, pace),
         storage,
         api_key,
     )

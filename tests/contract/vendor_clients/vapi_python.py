@@ -44,6 +44,19 @@ def every_call(vapi: Vapi, size: int) -> tuple[list[Any], int]:
         before = page[-1].created_at
 
 
+def over(vapi: Vapi, call_id: str, members: list[str]) -> dict[str, Any] | None:
+    """A squad's call once it has ended, by the models of the SDK; None when nobody answered."""
+    while (call := vapi.calls.get(call_id)).status != "ended":
+        time.sleep(0.2)
+    if call.artifact is None or not call.artifact.messages:
+        return None
+    activated = [one.assistant_id for one in call.artifact.assistant_activations or []]
+    messages = call.artifact.messages or []
+    # As it came, whatever model the SDK reads a message with.
+    spoke = {json.loads(one.json()).get("assistantId") for one in messages if one.role == "bot"}
+    return {"activated": activated == members, "spoke": spoke in (set(members), set(members[:1]))}
+
+
 def main() -> dict[str, Any]:
     gc.disable()  # the SDK makes millions of objects while it loads its models
     vapi = Vapi(base_url=ORIGIN, token=KEY)
@@ -83,6 +96,20 @@ def main() -> dict[str, Any]:
         customer={"number": "+15550109900"},
     )
     seen["placed"] = {"status": placed.status, "type": placed.type}
+
+    # Not every call is answered: the first that was held.
+    httpx.post(f"{ORIGIN}/sandbox/live", json={"every_seconds": None, "pace": 200})
+    squad = vapi.squads.create(
+        name="both", members=[{"assistantId": assistants[0].id}, {"assistantId": assistants[1].id}]
+    )
+    number = vapi.phone_numbers.list()[0].id
+    for _ in range(20):
+        handed = vapi.calls.create(
+            squad_id=squad.id, phone_number_id=number, customer={"number": "+15550109900"}
+        )
+        seen["squad"] = over(vapi, handed.id, [one.id for one in assistants[:2]])
+        if seen["squad"] is not None:
+            break
 
     chat = vapi.chats.create(assistant_id=remus.id, input="Stop calling me. I mean it.")
     seen["said"] = chat.output[0].content

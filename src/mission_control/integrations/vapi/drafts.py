@@ -24,11 +24,15 @@ CHARACTERS_PER_WORD = 2
 
 
 def drafts(
-    calls: Iterable[JsonObject], known_names: Mapping[str, Sequence[str]] | None = None
+    calls: Iterable[JsonObject],
+    known_names: Mapping[str, Sequence[str]] | None = None,
+    *,
+    assistant_id: str | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Scenarios from what was said: to be reviewed, since a reply that was given may be wrong.
 
-    Nothing personal is in them. `known_names`: by the call's id, names from elsewhere.
+    Nothing personal is in them. `known_names`: by the call's id, names from elsewhere. `assistant_id`:
+    of a squad's call only its replies; what another assistant answered is no example for it.
     """
     heard: set[str] = set()
     numbers: dict[str, int] = {}
@@ -41,7 +45,7 @@ def drafts(
         people += names_said(turn.text for turn in call.turns if turn.speaker != "tool")
         exchanges = [
             (redacted(one, people, known.companies), redacted(two, people, known.companies))
-            for one, two in _exchanges(call)
+            for one, two in _exchanges(call, assistant_id)
         ]
         new = [each for each in exchanges if each[0].casefold() not in heard][:MOST_PER_CALL]
         for caller_says, reply in new:
@@ -67,19 +71,24 @@ def _draft(name: str, caller_says: str, reply: str) -> dict[str, Any]:
     }
 
 
-def _exchanges(call: VapiCall) -> Iterator[tuple[str, str]]:
+def _exchanges(call: VapiCall, assistant_id: str | None) -> Iterator[tuple[str, str]]:
     """What the caller said, and what the agent answered; either may have come in pieces."""
     said = [turn for turn in call.turns if turn.speaker != "tool"]
-    pieces = [
-        (speaker, " ".join(turn.text.strip() for turn in turns))
-        for speaker, turns in groupby(said, key=_speaker)
-    ]
-    for (speaker, text), (_, reply) in pairwise(pieces):
+    pieces = [[*turns] for _, turns in groupby(said, key=_speaker)]
+    for asked, answered in pairwise(pieces):
+        speaker, text, reply = asked[0].speaker, _text_of(asked), _text_of(answered)
+        speaking = {turn.assistant_id for turn in answered} - {None}
+        if assistant_id is not None and speaking - {assistant_id}:
+            continue
         tells_something = _words_in(text) >= FEWEST_WORDS and reply.strip()
         is_short = len(text) + len(reply) <= LONGEST_EXCHANGE
         is_person = speaker == "caller" and not is_announcement(text)
         if is_person and tells_something and is_short:
             yield text, reply
+
+
+def _text_of(turns: Sequence[Turn]) -> str:
+    return " ".join(turn.text.strip() for turn in turns)
 
 
 def _words_in(text: str) -> int:

@@ -91,6 +91,7 @@ def playbook_of_assistant(
     reason = why_not(assistant)
     if reason is not None:
         raise NothingToImportError(AssistantSummary.of(assistant).id, reason)
+    assistant_id = AssistantSummary.of(assistant).id or None
     name, tools = name or name_of(assistant), _tools(assistant)
     spec: dict[str, Any] = {
         "language_model": _language_model(assistant),
@@ -106,7 +107,9 @@ def playbook_of_assistant(
         "agentflow": [{"name": "answer", "type": "Generate", "task": "answer_turn"}],
         "dspy": {"module": "predict", "adapter": {"mode": "manual", "type": "chat"}},
         "prompt": live_prompt(assistant),
-        "feature_specifications": {"scenarios": list(drafts(calls, known_names))},
+        "feature_specifications": {
+            "scenarios": list(drafts(calls, known_names, assistant_id=assistant_id))
+        },
     }  # fmt: skip
     first_message = live_first_message(assistant)
     if first_message is not None and first_message.strip():

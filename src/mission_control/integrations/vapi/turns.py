@@ -25,6 +25,7 @@ class Turn:
     duration_seconds: float | None = None
     latency_seconds: float | None = None  # from the caller's last word to the agent's first
     assistant: str | None = None  # which of several spoke, by name or else by id
+    assistant_id: str | None = None
 
 
 def turns_of(messages: JsonValue) -> Iterator[Turn]:
@@ -45,10 +46,11 @@ def turns_of(messages: JsonValue) -> Iterator[Turn]:
             is_caller = SPEAKERS[role] == "caller"
             latency = None if is_caller else _gap(asked_at, figure_of(message.get("time")))
             asked_at = _end(message) if is_caller else None
-            assistant = text_in(message, "assistantName") or text_in(message, "assistantId")
+            assistant_id = text_in(message, "assistantId")
             yield Turn(
-                SPEAKERS[role], text, _seconds(message), _duration(message), latency, assistant
-            )
+                SPEAKERS[role], text, _seconds(message), _duration(message), latency,
+                text_in(message, "assistantName") or assistant_id, assistant_id,
+            )  # fmt: skip
 
 
 def _calls_tools(message: JsonObject) -> bool:
