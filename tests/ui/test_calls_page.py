@@ -63,6 +63,55 @@ def open_call(call_id: object) -> AppTest:
     return console.switch_page("app_pages/calls.py").run()
 
 
+def test_scores_stand_apart_and_a_call_of_two_systems_once(api: ServedApi, open_page: Open) -> None:
+    plan = {"analysisPlan": {"successEvaluationPlan": {"rubric": "NumericScale"}}}
+
+    async def write(uow: UnitOfWork) -> None:
+        await an_agent(uow, current_version=1)
+        nine = mirrored.call_facts(assistant=plan, analysis={"successEvaluation": "9"})
+        yes = mirrored.call_facts(customer={"number": "+15125550199"})
+        theirs = mirrored.close_call("lead_1", customer_number=mirrored.NUMBER)
+        await uow.calls.store([nine, yes, theirs])
+
+    api.store(write)
+    console = open_page("calls")
+    console.segmented_control(key="calls_source").set_value("Both").run()
+    shown = {metric.label: metric.value for metric in console.metric}
+    assert (shown["Calls"], shown["Success"]) == ("2", "100%")
+    said = [text.value for text in console.caption]
+    assert any("1 to 10: 89 of 100 on average in 1 call" in each for each in said)
+    told = {(row["Success"], row["Score"], row["Source"]) for row in records(console.dataframe[0])}
+    assert told == {("—", "89 of 100, 1 to 10", "Vapi"), ("yes", "—", "Vapi")}
+
+
+def test_a_squads_call_says_who_had_it(api: ServedApi) -> None:
+    names = ("Front", "Billing")
+    artifact = {
+        "assistantActivations": [{"assistantName": name} for name in names],
+        "messages": [
+            {"role": "bot", "message": f"{name} <here>.", "secondsFromStart": at * 60, "assistantName": name}
+            for at, name in enumerate(names)
+        ],
+    }  # fmt: skip
+
+    async def write(uow: UnitOfWork) -> object:
+        await an_agent(uow, current_version=1)
+        await uow.calls.store([mirrored.close_call("lead_1", customer_number=mirrored.NUMBER)])
+        return await mirrored.a_call(uow, artifact=artifact, analysis={"successEvaluation": "Fair"})
+
+    console = open_call(api.store(write))
+    parts = [
+        (row["Assistant"], row["Had the call"], row["Cost, by time"])
+        for row in records(console.table[0])
+    ]
+    assert parts == [("Front", "1:00", "$0.1008"), ("Billing", "1:05", "$0.1092")]
+    (turns,) = [part.value for part in console.html if "mc-turns" in part.value]
+    assert '<span class="who">Billing</span>' in turns
+    said = [text.value for text in console.caption]
+    assert "Judged by a rubric that is not known: Fair" in said
+    assert any(each.startswith("Close keeps this call too") for each in said)
+
+
 def test_a_call_is_shown_with_whom_it_may_belong_to(api: ServedApi) -> None:
     async def write(uow: UnitOfWork) -> object:
         await an_agent(uow, current_version=1)
