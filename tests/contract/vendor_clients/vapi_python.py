@@ -3,6 +3,9 @@
 Everything in one process: the SDK takes about fifteen seconds to import.
 """
 
+# The SDK lies in an environment of its own, so nobody here knows its types.
+# pyright: basic, reportMissingImports=false
+
 import gc
 import json
 import sys
