@@ -1,40 +1,13 @@
 """The main job as an operator does it: in a browser, watching it live."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import httpx2
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from tests.e2e.harness import Api, Product
-from tests.services import HANG_SECONDS, find_browser
-
-# No GPU, and none of the browser's own errands: every request that is left is the console's.
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-
-@pytest.fixture
-def browser_page() -> Iterator[Page]:
-    browser = find_browser()
-    if browser is None:
-        pytest.fail("There is no Chromium: run `python -m tests.install_browser`.")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=browser, args=FLAGS)
-        page = chromium.new_page(viewport={"width": 1360, "height": 1000})
-        page.set_default_timeout(HANG_SECONDS * 1000)
-        expect.set_options(timeout=HANG_SECONDS * 1000)
-        yield page
-        chromium.close()
 
 
 def an_assistant(product: Product) -> str:

@@ -143,6 +143,30 @@ class TestTakingOver:
         now = (await world.http.get("/api/agents/ada")).json()
         assert (now["status"], now["prompt"]) == ("live", "one v2")
 
+    @pytest.mark.parametrize(
+        "text",
+        ["one v2\r\n", " one v2 ", "Cafe\u0301", "\ufeffBOM", "🚚", "{% if x %}{{ y }}{% endif %}",
+         "a: [1\n- x\n\ty: |", "a\u2028b\x85c\x07d", "word " * 40_000],
+    )  # fmt: skip
+    async def test_whatever_it_says_byte_for_byte(self, world: World, text: str) -> None:
+        await world.edit_model(messages=[system(text)])
+        answer = await world.ask("deploy", version=3, force=True)
+        assert answer.json()["changes"] == [{"field": "system", "known": "one v2", "live": text}]
+        assert (await world.done("take-over"))["status"] == "completed"
+        assert (await world.http.get("/api/agents/ada")).json()["prompt"] == text
+        assert (await world.compared())["state"] == "clean"
+        assert (await newest(world))["changed"] == []
+        await world.deploy(3)
+        await world.done("rollback")
+        assert await messages(world) == [system(text)]
+
+    @pytest.mark.parametrize("text", ["cut \ud83d", "a\x00b"])
+    async def test_what_cannot_be_stored_is_refused_by_name(self, world: World, text: str) -> None:
+        await world.edit_model(messages=[system(text)])
+        answer = await world.ask("take-over")
+        assert (answer.status_code, answer.json()["code"]) == (422, "playbook_invalid")
+        assert await messages(world) == [system(text)]
+
     async def test_nothing_of_theirs(self, world: World) -> None:
         await world.deploy(3)
         answer = await world.ask("take-over")
@@ -225,6 +249,24 @@ class TestWhereThePromptIs:
             assert await messages(world) == expected
             await world.done("rollback")
             assert await messages(world) == model["messages"]
+
+    async def test_ours_in_several_messages_is_refused_by_name(self, world: World) -> None:
+        await world.edit_model(messages=[system("one v2"), GUARDRAIL, system("one v2")])
+        answer = await world.ask("deploy", version=3, force=True, overwrite=True)
+        assert (answer.status_code, answer.json()["code"]) == (409, "vapi_prompt_repeated")
+        assert answer.json()["messages"] == 2
+        assert await messages(world) == [system("one v2"), GUARDRAIL, system("one v2")]
+
+    @pytest.mark.parametrize(
+        "content", [[{"type": "text", "text": "Be kind."}], {"text": "Be kind."}, 7]
+    )
+    async def test_a_prompt_in_parts_is_refused_by_name(self, world: World, content: Any) -> None:
+        await world.edit_model(messages=[{"role": "system", "content": content}])
+        answer = await world.ask("deploy", version=3, force=True)
+        assert (answer.status_code, answer.json()["code"]) == (409, "changed_at_vapi")
+        answer = await world.ask("deploy", version=3, force=True, overwrite=True)
+        assert (answer.status_code, answer.json()["code"]) == (409, "vapi_prompt_not_writable")
+        assert (await messages(world))[0]["content"] == content
 
     async def test_a_squad_that_overrides_it_is_refused_by_name(self, world: World) -> None:
         overrides = {"model": {"provider": "openai", "model": "gpt-4o",

@@ -137,7 +137,7 @@ NO_PROMPT: list[tuple[Any, str]] = [
     ({"provider": "openai", "messages": [{"role": "system", "content": " "}]}, "no system"),
     (
         {"provider": "openai", "messages": [{"role": "system", "content": [{}]}]},
-        "no system",
+        "in parts",
     ),
 ]
 

@@ -88,6 +88,20 @@ class PromptNotWritableError(ConflictError):
     code = "vapi_prompt_not_writable"
 
 
+class PromptRepeatedError(ConflictError):
+    """Our prompt stands in several system messages: replacing one would leave it in the others."""
+
+    code = "vapi_prompt_repeated"
+
+    def __init__(self, messages: int) -> None:
+        super().__init__(
+            f"The prompt that is to be replaced stands in {messages} system messages at Vapi, so "
+            "callers would go on hearing it beside the new one. Nothing was deployed; leave it in "
+            "one of them in Vapi.",
+            messages=messages,
+        )
+
+
 class AssistantChangedSinceError(ConflictError):
     """Somebody changed the assistant in Vapi after it was read."""
 

@@ -66,7 +66,7 @@ async def deploy_to_vapi(
         )
     async with job.step() as uow:
         stored = await uow.deployments.get(deployment.id)
-        stored.changed = list(deployed.changed_fields)
+        stored.changed = [] if deployment.taken_over else list(deployed.changed_fields)
         greets = prompts.get("first_message") is not None
         unheard = unheard_first_message(deployed.assistant) if greets else []
         stored.warnings = [*deployed.warnings, *unheard]

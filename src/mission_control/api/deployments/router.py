@@ -56,6 +56,8 @@ from mission_control.integrations.errors import (
     IntegrationRateLimitedError,
     IntegrationUnavailableError,
     PromptAmbiguousError,
+    PromptNotWritableError,
+    PromptRepeatedError,
     SuperOptiXError,
 )
 
@@ -90,7 +92,8 @@ async def list_deployments(
     summary="Deploy the candidate",
     responses=refusals(
         NotFoundError, NoCandidateError, NotShownBetterError, ComparedWithAnotherError,
-        AlreadyInForceError, NoAgentContextError, OverriddenInSquadError, *ON_A_TARGET,
+        AlreadyInForceError, NoAgentContextError, OverriddenInSquadError, PromptNotWritableError,
+        PromptRepeatedError, *ON_A_TARGET,
     ),
 )  # fmt: skip
 async def deploy(

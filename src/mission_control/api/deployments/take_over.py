@@ -95,5 +95,6 @@ def _playbook_with(version: AgentVersion, live: Texts) -> Playbook:
     data = playbooks.with_prompt(playbook_of(version).data, live.system or "")
     if data["spec"].pop("first_message", None) is not None and live.first_message:
         data["spec"]["first_message"] = live.first_message
+    read = playbooks.read_playbook(data)  # refuses what cannot be stored
     # As it will be read from now on: what would be too large then is refused now.
-    return playbooks.parse_playbook(canonical_yaml(data))
+    return playbooks.parse_playbook(canonical_yaml(read.data))

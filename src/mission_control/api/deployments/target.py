@@ -12,7 +12,7 @@ from mission_control.core.json_types import JsonObject
 from mission_control.core.words import DeploymentStatus
 from mission_control.data.deployments import Deployment
 from mission_control.data.unit_of_work import UnitOfWork
-from mission_control.integrations.errors import IntegrationNotFoundError
+from mission_control.integrations.errors import IntegrationNotFoundError, PromptRepeatedError
 from mission_control.integrations.vapi.assistant import AssistantSummary, OptimizedPrompts, Snapshot
 from mission_control.integrations.vapi.changes import (
     TextChange,
@@ -27,7 +27,10 @@ from mission_control.integrations.vapi.prompt_slots import (
     NOTHING_KNOWN,
     Known,
     live_first_message,
+    live_prompt,
     system_texts,
+    times_there,
+    with_prompts,
 )
 from mission_control.integrations.vapi.squads import squads_that_override
 
@@ -114,6 +117,8 @@ async def look_before_deploying(
     Raises:
         ChangedAtVapiError: Somebody changed a text of ours there, and `overwrite` is not given.
         OverriddenInSquadError: A squad has texts of its own there, and `force` is not given.
+        PromptNotWritableError: Its prompt is kept where we cannot write it.
+        PromptRepeatedError: It stands in several messages.
     """
     vapi = resources.vapi
     if assistant_id is None:
@@ -125,9 +130,17 @@ async def look_before_deploying(
     changes = ours.changes(wanted, there)
     if not overwrite:
         refuse_changed(changes, "Nothing was deployed.")
+    _refuse_what_cannot_be_put(there, ours, wanted)
     live = Texts.of(there, ours.known(there))
     first = KnownState(there, Texts(live.system, None)) if ours.state is None else None
     return Look(assistant_id, live.to_json(), [asdict(each) for each in changes] or None, first)
+
+
+def _refuse_what_cannot_be_put(there: JsonObject, ours: Ours, wanted: OptimizedPrompts) -> None:
+    with_prompts(there, wanted, ours.known(there))
+    replaced = live_prompt(there, ours.known(there))
+    if replaced and replaced != wanted["system"] and times_there(there, replaced) > 1:
+        raise PromptRepeatedError(times_there(there, replaced))
 
 
 async def look_before_rolling_back(

@@ -13,6 +13,7 @@ from mission_control.core.storable import storable_text
 from mission_control.integrations.vapi.assistant import AssistantSummary
 from mission_control.integrations.vapi.drafts import HEARD, SAID, drafts
 from mission_control.integrations.vapi.prompt_slots import (
+    has_prompt_in_parts,
     live_first_message,
     live_prompt,
 )
@@ -61,6 +62,8 @@ def why_not(assistant: JsonObject) -> str | None:
         return "This assistant has no model of its own (it may be a squad or a workflow)."
     if summary.provider == "custom-llm":
         return "This assistant's prompt is kept by a server of its own (custom-llm), not by Vapi."
+    if has_prompt_in_parts(assistant):
+        return "This assistant's system prompt is kept in parts, not as a plain text."
     return "This assistant has no system prompt."
 
 

@@ -66,6 +66,22 @@ def other_system_messages(assistant: JsonObject) -> list[str]:
     return [text for text in others if text != ours]
 
 
+def has_prompt_in_parts(assistant: JsonObject) -> bool:
+    """True when a system message says something, and not as a plain text."""
+    model = assistant.get("model")
+    contents = [_at(model, slot) for slot in _slots(model)] if isinstance(model, dict) else []
+    return any(content and not isinstance(content, str) for content in contents)
+
+
+def times_there(assistant: JsonObject, prompt: str) -> int:
+    """In how many system messages this very text stands."""
+    messages = messages_of(model_of(assistant))
+    wanted = ("system", prompt)
+    return [
+        (each.get("role"), each.get("content")) for each in messages if isinstance(each, dict)
+    ].count(wanted)
+
+
 def is_live(assistant: JsonObject, prompts: OptimizedPrompts) -> bool:
     """True when callers hear exactly this, as far as it says anything."""
     first_message = prompts.get("first_message")

@@ -23,7 +23,9 @@ def main() -> None:
     job = deployment_job(agent_id, page="deployments")
     agent = api_client().agents.get(agent_id)
     deployments = api_client().deployments(agent_id, limit=50).items
-    frame.agent_line(agent)
+    top = st.empty()
+    with top.container():
+        frame.agent_line(agent)
     busy = deployment_progress(job, page="deployments")
     moved = theirs_at_vapi(agent)
     show_standing(agent, deployments, busy=busy, theirs=moved)
@@ -31,6 +33,10 @@ def main() -> None:
     if not busy:
         deploy_another(agent, again=moved)
     show_history(deployments)
+    now = api_client().agents.get(agent_id)
+    if now.answering != agent.answering:  # what was asked on this page has told more
+        with top.container():
+            frame.agent_line(now)
 
 
 def show_standing(
@@ -51,6 +57,8 @@ def show_standing(
         cells[2].metric("Read back", figures.moment(standing.finished_at))
         cells[3].metric("Before", _before(standing))
         changed = ", ".join(f"`{name}`" for name in standing.changed) or "nothing"
+        if standing.taken_over:
+            changed = "nothing, it was there already"
         for warning in standing.warnings:
             st.warning(badges.plain(warning))
         st.caption(f"Changed on the target: {changed}. Target id: `{standing.target_id or '—'}`.")

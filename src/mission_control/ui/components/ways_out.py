@@ -23,7 +23,7 @@ def ways_out(agent: AgentDetail, theirs: list[DriftField], *, page: str) -> None
     with keep:
         _keep(agent, page=page)
     with overwrite:
-        _overwrite(agent, page=page)
+        _overwrite(agent, theirs, page=page)
     with merge:
         _merge(agent, theirs, page=page)
 
@@ -36,7 +36,7 @@ def _keep(agent: AgentDetail, *, page: str) -> None:
             follow(api_client().take_over(agent.id, note=note), page=page)
 
 
-def _overwrite(agent: AgentDetail, *, page: str) -> None:
+def _overwrite(agent: AgentDetail, theirs: list[DriftField], *, page: str) -> None:
     version = agent.deployed_version or agent.current_version
     st.markdown(
         f"Version {version} is put there again. That it replaced their text is recorded with who "
@@ -44,8 +44,19 @@ def _overwrite(agent: AgentDetail, *, page: str) -> None:
     )
     if st.button(f"Overwrite theirs with version {version}", key=f"{page}_overwrite"):
         with changes_shown(agent.id):
-            job = api_client().deploy(agent.id, version=version, force=True, overwrite=True)
-            follow(job, page=page)
+            if _is_still_so(agent, theirs):
+                job = api_client().deploy(agent.id, version=version, force=True, overwrite=True)
+                follow(job, page=page)
+
+
+def _is_still_so(agent: AgentDetail, theirs: list[DriftField]) -> bool:
+    """Only what was shown may be overwritten: it is looked at once more."""
+    now = {each.field: each.live for each in api_client().drift.check(agent.id).fields}
+    if all(now.get(each.field) == each.live for each in theirs):
+        return True
+    st.warning("It was changed at Vapi once more meanwhile; nothing was done. Look at it again.")
+    st.button("Show it", key=f"{agent.id}_show_again")
+    return False
 
 
 def _merge(agent: AgentDetail, theirs: list[DriftField], *, page: str) -> None:
@@ -65,9 +76,10 @@ def _merge(agent: AgentDetail, theirs: list[DriftField], *, page: str) -> None:
     )  # fmt: skip
     if st.button("Save it as a version and deploy it", type="primary", key=f"{page}_merge"):
         with changes_shown(agent.id):
-            version = _saved(agent, text)
-            job = api_client().deploy(agent.id, version=version, force=True, overwrite=True)
-            follow(job, page=page)
+            if _is_still_so(agent, theirs):
+                version = _saved(agent, text)
+                job = api_client().deploy(agent.id, version=version, force=True, overwrite=True)
+                follow(job, page=page)
 
 
 def _saved(agent: AgentDetail, text: str) -> int:
