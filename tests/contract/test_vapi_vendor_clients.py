@@ -85,6 +85,7 @@ def test_the_python_sdk(stand_in: httpx2.Client, origin: str) -> None:
     assert seen["assistants"] == ["REMUS", "GENESIS", "SCOUT"]
     assert seen["provider"] == "openai"
     assert seen["updated"] == {"grew": True, "tools_kept": True, "first_message": "Hello."}
+    assert (seen["counted"], seen["same_moment"]) == ([0, 1, 1], [True, True])
     assert seen["deleted"] == 404
     assert seen["calls"]["ids"] == THERE
     assert seen["calls"]["requests"] >= len(THERE) // 20 + 1

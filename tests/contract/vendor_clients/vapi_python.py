@@ -34,6 +34,11 @@ def refusal(call: Any) -> dict[str, Any]:
     return {"status": 200, "body": None}
 
 
+def version_of(assistant: Any) -> int:
+    """As Vapi names it: `v7`."""
+    return int(json.loads(assistant.json(by_alias=True))["latestVersion"].removeprefix("v"))
+
+
 def every_call(vapi: Vapi, size: int) -> tuple[list[Any], int]:
     """The way to page that Vapi's lists leave open: back in time, and each call once."""
     found: dict[str, Any] = {}
@@ -78,6 +83,11 @@ def main() -> dict[str, Any]:
         "tools_kept": changed.model.tool_ids == remus.model.tool_ids,
         "first_message": vapi.assistants.get(remus.id).first_message,
     }
+    # By these an edit is told from a loss, and one that nobody saw is noticed.
+    now = vapi.assistants.get(remus.id)
+    versions = [version_of(each) for each in (remus, changed, now)]
+    seen["counted"] = [each - versions[0] for each in versions]
+    seen["same_moment"] = (now.updated_at == changed.updated_at, now.updated_at > remus.updated_at)
     made = vapi.assistants.create(name="made by the SDK")
     vapi.assistants.delete(made.id)
     seen["deleted"] = refusal(lambda: vapi.assistants.get(made.id))["status"]

@@ -4,6 +4,7 @@ import streamlit as st
 
 from mission_control.api.agents.schemas import AgentRead
 from mission_control.api.deployments.schemas import DeploymentRead
+from mission_control.core.agent_context import MemoryRecord
 from mission_control.core.words import AnsweringState, DeploymentStatus, Verdict
 from mission_control.ui.clients import api_client
 from mission_control.ui.components import badges, figures, frame
@@ -62,8 +63,21 @@ def show_standing(
         for warning in standing.warnings:
             st.warning(badges.plain(warning))
         st.caption(f"Changed on the target: {changed}. Target id: `{standing.target_id or '—'}`.")
+        if standing.memories is not None:
+            st.caption(badges.plain(_memory_line(standing.memories)))
         if not busy:
             rollback_button(agent, page="deployments", theirs=theirs)
+
+
+def _memory_line(memory: MemoryRecord) -> str:
+    """What of the memory stands in the prompt, and of which servers that is not all."""
+    unread = {
+        "not known": memory.missing,
+        "silent": list(memory.stale),
+        "read in part": memory.partly_read,
+    }
+    said = [f"{how}: {', '.join(servers)}" for how, servers in unread.items() if servers]
+    return ". ".join([f"With {len(memory.items)} memories in its prompt", *said]) + "."
 
 
 def deploy_another(agent: AgentRead, *, again: bool) -> None:
