@@ -266,6 +266,9 @@ class TestWhereThePromptIs:
         assert (answer.status_code, answer.json()["code"]) == (409, "changed_at_vapi")
         answer = await world.ask("deploy", version=3, force=True, overwrite=True)
         assert (answer.status_code, answer.json()["code"]) == (409, "vapi_prompt_not_writable")
+        answer = await world.ask("take-over")
+        assert (answer.status_code, answer.json()["code"]) == (409, "nothing_to_take_over")
+        assert "in parts" in answer.json()["detail"]
         assert (await messages(world))[0]["content"] == content
 
     async def test_a_squad_that_overrides_it_is_refused_by_name(self, world: World) -> None:

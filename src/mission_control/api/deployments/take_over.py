@@ -26,6 +26,7 @@ from mission_control.data.jobs import Job
 from mission_control.data.unit_of_work import UnitOfWork
 from mission_control.integrations.superoptix_client import program_of
 from mission_control.integrations.vapi.changes import Texts
+from mission_control.integrations.vapi.prompt_slots import has_prompt_in_parts
 
 NOTE = "Taken over from Vapi"
 
@@ -82,7 +83,10 @@ async def _read(resources: Resources, plan: Plan) -> tuple[Texts, Look]:
     live = Texts.of(there, plan.ours.known(there))
     here = prompts_of(plan.version)
     if not (live.system or "").strip():
-        raise NothingToTakeOverError("The assistant at Vapi has no prompt.")
+        how = (
+            "a prompt in parts, not as a plain text" if has_prompt_in_parts(there) else "no prompt"
+        )
+        raise NothingToTakeOverError(f"The assistant at Vapi has {how}.")
     if here["system"] == live.system and here.get("first_message") in (None, live.first_message):
         raise NothingToTakeOverError(
             f"What answers at Vapi is what version {plan.version.number} says."

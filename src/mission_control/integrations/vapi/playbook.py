@@ -47,8 +47,9 @@ def ids_for(assistant: JsonObject, name: str | None = None) -> tuple[str, str]:
     """The id that its agent gets, and the one that it gets where another agent has that already."""
     assistant_id = AssistantSummary.of(assistant).id
     own = re.sub(r"[^a-z0-9]", "", assistant_id.lower())[:8]
-    slug = agent_slug(name or name_of(assistant))
-    if slug == AN_AGENT:  # nothing of the name can be written in an id
+    called = name or name_of(assistant)
+    slug = agent_slug(called)
+    if slug == AN_AGENT != called.lower():  # nothing of the name can be written in an id
         slug = f"assistant_{own}"
     return slug, f"{slug[:55]}_{own}"
 
