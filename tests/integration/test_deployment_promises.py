@@ -146,10 +146,6 @@ class TestRecord:
         assert record["requested_by"]
         assert record["finished_at"] >= record["created_at"]
         assert (job["kind"], job["agent_id"]) == ("deploy", "ada")
-        assert job["parameters"] == {
-            "deploy": True, "version": 2, "force": True, "overwrite": False,
-            "include_memory": False,
-        }  # fmt: skip
 
     async def test_a_rollback_is_a_new_version_that_says_where_it_comes_from(
         self, world: World

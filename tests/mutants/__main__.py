@@ -103,7 +103,7 @@ def _session(group: Group, plan: Path, results: Path) -> int:
     paths = [REPOSITORY / "tests" / each for each in group.tests]
     command = [
         *NICE, sys.executable, "-m", "pytest", "-q", "-p", "tests.mutants.session",
-        "-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:xdist", f"--timeout={TEST_SECONDS}",
+        "-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:xdist", f"--timeout={TEST_SECONDS}", "-o", "timeout_func_only=true",
         "-m", "not slow", "-k", "not postgres", *(str(path) for path in paths if path.exists()),
     ]  # fmt: skip
     environment = os.environ | {
