@@ -11,9 +11,10 @@ from mission_control.core.clock import utc_now
 from mission_control.core.part_states import PartState, SupervisorState, write_state
 from mission_control.core.settings import Settings
 from mission_control.data.migrate import downgrade
+from mission_control.supervisor import doctor
 from mission_control.supervisor.doctor import Finding, examine
 from mission_control.supervisor.lock import sole_supervisor
-from tests.services import free_port, free_ports_in_a_row
+from tests.services import HANG_SECONDS, free_port, free_ports_in_a_row
 
 HIDDEN = "sk-very-secret-0123456789"
 
@@ -28,6 +29,14 @@ async def finding(name: str, settings: Settings) -> Finding:
     (found,) = await examine(settings, only={name})
     assert HIDDEN not in str(found)
     return found
+
+
+@pytest.fixture(autouse=True)
+def _patient_doctor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine what is well may take longer to say so than a person is made to wait."""
+    if "silent_port" not in request.fixturenames:
+        monkeypatch.setattr(doctor, "CHECK_SECONDS", HANG_SECONDS)
+        monkeypatch.setattr(doctor, "ENGINE_SECONDS", HANG_SECONDS)
 
 
 @pytest.fixture

@@ -81,6 +81,7 @@ async def test_a_heartbeat_of_a_killed_process_does_not_outlive_it_for_long(
         beat.kill()
         beat.wait()
 
+        assert await heartbeats(redis_url) == [], "it is gone, as everybody on this machine can see"
         with SyncRedis.from_url(redis_url) as redis:  # pyright: ignore[reportUnknownMemberType]
             assert 0 < redis.ttl(found.key) <= HEARTBEAT_LIFE_SECONDS
             redis.delete(found.key)  # as its end does

@@ -1,10 +1,10 @@
 """Heartbeats: what workers and the scheduler write into Redis while their loops turn.
 
-A process that is there but does nothing has none, and one that dies loses its own within seconds.
+A process that is there but does nothing has none. One that dies loses its own at once for those who
+look from its machine, and within seconds for all others.
 """
 
 import os
-import socket
 from typing import Literal
 
 import structlog
@@ -14,6 +14,8 @@ from redis.asyncio import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
+
+from mission_control.core.lease_owners import is_dead_here, this_host
 
 log = structlog.get_logger(__name__)
 
@@ -42,7 +44,7 @@ class Heartbeat(BaseModel):
 
 
 def heartbeat_of_this_process(part: Literal["worker", "scheduler"]) -> Heartbeat:
-    return Heartbeat(part=part, host=socket.gethostname(), pid=os.getpid())
+    return Heartbeat(part=part, host=this_host(), pid=os.getpid())
 
 
 def open_impatient_redis(url: str) -> SyncRedis:
@@ -80,7 +82,7 @@ def living_now(redis: SyncRedis) -> list[Heartbeat]:
     """Every process whose heartbeat is fresh, for a loop that is not asyncio's. Raises RedisError."""
     keys = [*redis.smembers(INDEX)]
     values = redis.mget(keys) if keys else []
-    return [found for value in values if value and (found := _parsed(value))]
+    return [found for value in values if value and (found := _alive(value))]
 
 
 async def living(redis: Redis) -> list[Heartbeat]:
@@ -92,12 +94,13 @@ async def living(redis: Redis) -> list[Heartbeat]:
     dead = [key for key, value in zip(keys, values, strict=True) if value is None]
     if dead:
         await redis.srem(INDEX, *dead)
-    return [found for value in values if value and (found := _parsed(value))]
+    return [found for value in values if value and (found := _alive(value))]
 
 
-def _parsed(value: str | bytes) -> Heartbeat | None:
-    """None for what another version wrote."""
+def _alive(value: str | bytes) -> Heartbeat | None:
+    """None for what another version wrote, and of a process of this machine that is gone."""
     try:
-        return Heartbeat.model_validate_json(value)
+        found = Heartbeat.model_validate_json(value)
     except ValidationError:
         return None
+    return None if is_dead_here(f"{found.host}:{found.pid}") else found

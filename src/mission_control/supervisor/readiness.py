@@ -1,7 +1,6 @@
 """Proofs that a part is ready for work, seen from outside. None raises; 'not yet' is False."""
 
 import asyncio
-import socket
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -10,6 +9,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from mission_control.core.lease_owners import this_host
 from mission_control.data.heartbeats import living
 
 ResultT = TypeVar("ResultT")
@@ -81,7 +81,7 @@ def has_heartbeat(url: str) -> Probe:
 
     async def probe(pid: int) -> bool:
         found = await _asked(url, living) or []
-        return any(each.pid == pid and each.host == socket.gethostname() for each in found)
+        return any(each.pid == pid and each.host == this_host() for each in found)
 
     return probe
 
