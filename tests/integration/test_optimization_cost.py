@@ -12,13 +12,14 @@ import pytest
 
 from mission_control.api.job_kinds import work_of
 from mission_control.api.jobs.work import run_job
+from mission_control.api.optimize.trials import store_trial
 from mission_control.api.optimize.verdict import left_by_the_search
 from mission_control.api.optimize.work import OptimizationWork
 from mission_control.api.resources import Resources
 from mission_control.core.words import EvaluationPurpose, JobKind, ScenarioStatus
 from mission_control.data.evaluations import ScenarioResult
 from mission_control.data.optimizations import Optimization
-from mission_control_protocol import Evaluated, ScenarioFinished
+from mission_control_protocol import Evaluated, ScenarioFinished, TrialFinished, Usage
 from tests.builders import a_job, a_playbook, a_version, an_agent, an_evaluation
 from tests.warm_engine import SharingClient, WarmEngine
 
@@ -127,3 +128,22 @@ async def test_results_that_are_not_all_there_give_no_rate(
     [row] = (await client.get("/api/evaluate/ada/history")).json()["items"]
     assert (row["status"], row["pass_rate"]) == ("failed", None)
     assert row["passed"] + row["failed"] == 8
+
+
+async def test_a_trial_shows_what_it_could_not_measure(
+    client: httpx2.AsyncClient, resources: Resources
+) -> None:
+    async with resources.unit_of_work() as uow:
+        agent = await an_agent(uow)
+        version = await a_version(uow, agent)
+        job = await a_job(uow, agent, kind=JobKind.OPTIMIZE)
+        optimization = an_optimization(job_id=job.id, base_version_id=version.id)
+        uow.optimizations.add(optimization)
+        await uow.flush()
+        finished = TrialFinished(
+            id="x", number=0, parent=None, accepted=True, validation_score=0.5, sample_score=None,
+            prompt="Hi", demonstrations=[], metric_calls=4, usage=Usage(), truncated=2, unmeasured=1,
+        )  # fmt: skip
+        await store_trial(uow, optimization, finished)
+    [trial] = (await client.get("/api/optimize/ada/status")).json()["trials"]
+    assert (trial["truncated"], trial["unmeasured"]) == (2, 1)

@@ -82,6 +82,9 @@ class Trial(Record):
     demonstrations: Mapped[list[dict[str, Any]]] = mapped_column(default=list)
     metric_calls: Mapped[int] = mapped_column(default=0)
     cost_usd: Mapped[Decimal | None] = mapped_column(default=None)
+    # Since the trial before; None: stored before they were counted.
+    truncated: Mapped[int | None] = mapped_column(default=None)
+    unmeasured: Mapped[int | None] = mapped_column(default=None)
 
 
 class OptimizationRepository:

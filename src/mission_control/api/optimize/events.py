@@ -47,6 +47,8 @@ class OptimizationTrialFinished(OfAnOptimization):
     accepted: bool
     validation_score: float | None
     sample_score: float | None
+    truncated: int | None
+    unmeasured: int | None
     diff: str = Field(description="Against its parent.")
 
 
@@ -136,6 +138,8 @@ def trial_finished(optimization: Optimization, trial: Trial, *, diff: str) -> Ev
             accepted=trial.accepted,
             validation_score=trial.validation_score,
             sample_score=trial.sample_score,
+            truncated=trial.truncated,
+            unmeasured=trial.unmeasured,
             diff=diff,
         ),
     )

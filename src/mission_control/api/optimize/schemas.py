@@ -51,6 +51,12 @@ class TrialRead(BaseModel):
     sample_score: float | None
     metric_calls: int
     cost_usd: Money | None
+    truncated: int | None = Field(
+        description="Replies that the token limit cut, since the trial before; null: not counted."
+    )
+    unmeasured: int | None = Field(
+        description="Calls that gave no answer, since the trial before: they are no zeros."
+    )
     diff: str = Field(description="Against its parent.")
     created_at: datetime
 

@@ -33,6 +33,8 @@ async def store_trial(uow: UnitOfWork, optimization: Optimization, message: Tria
         demonstrations=[each.model_dump() for each in message.demonstrations],
         metric_calls=message.metric_calls,
         cost_usd=as_money(message.usage.cost_usd),
+        truncated=message.truncated,
+        unmeasured=message.unmeasured,
     )
     uow.optimizations.add_trial(trial)
     await uow.flush()
@@ -59,6 +61,8 @@ def trial_read(trial: Trial, by_number: dict[int, Trial]) -> TrialRead:
         sample_score=trial.sample_score,
         metric_calls=trial.metric_calls,
         cost_usd=trial.cost_usd,
+        truncated=trial.truncated,
+        unmeasured=trial.unmeasured,
         diff=trial_diff(trial, parent),
         created_at=trial.created_at,
     )

@@ -242,6 +242,8 @@ def show_trials(found: OptimizationDetail) -> None:
                 "Accepted": "start" if trial.number == 0 else "yes" if trial.accepted else "no",
                 "Sample": figures.score(trial.sample_score),
                 "Validation": figures.score(trial.validation_score),
+                "Cut": figures.count(trial.truncated),
+                "Not measured": figures.count(trial.unmeasured),
                 "Calls so far": trial.metric_calls,
                 "Cost so far": figures.money(trial.cost_usd, measured=trial.metric_calls > 0),
                 "Finished": figures.moment(trial.created_at),
