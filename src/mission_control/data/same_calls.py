@@ -7,10 +7,10 @@ of several that could be, those nearest in time are.
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, func, literal, select, text, update
+from sqlalchemy import ColumnElement, Table, and_, bindparam, func, literal, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mission_control.core.words import CallSource
@@ -45,14 +45,19 @@ class SameCalls:
             told = await self._rows(Call.id.in_(some))
             around = await self._around(told)
             wanted = pairs(around)
-            for row in around:
-                if row["source"] == CallSource.CLOSE:
-                    await self._set(row, wanted.get(row["id"]))
+            await self._set(
+                {
+                    row["id"]: (row, wanted.get(row["id"]))
+                    for row in around
+                    if row["source"] == CallSource.CLOSE
+                    and row["same_call_as"] != wanted.get(row["id"])
+                }
+            )
 
     async def part(self, gone: Sequence[UUID]) -> None:
         """These rows will be no more."""
-        for row in await self._rows(Call.same_call_as.in_(gone)):
-            await self._set(row, None)
+        rows = await self._rows(Call.same_call_as.in_(gone))
+        await self._set({row["id"]: (row, None) for row in rows})
 
     async def _around(self, told: Sequence[Row]) -> list[Row]:
         """These, and whatever could be the same call as one of them."""
@@ -89,17 +94,21 @@ class SameCalls:
         statement = select(*Call.__table__.columns).where(which)
         return [dict(row) for row in (await self._session.execute(statement)).mappings()]
 
-    async def _set(self, row: Row, same_as: UUID | None) -> None:
-        if row["same_call_as"] == same_as:
-            return
-        self._totals.add(row, times=-1)
-        self._totals.add({**row, "same_call_as": same_as})
-        await self._session.execute(
-            update(Call)
-            .where(Call.id == row["id"])
-            .values(same_call_as=same_as, updated_at=Call.updated_at)
-            .execution_options(synchronize_session=False)
-        )
+    async def _set(self, changed: Mapping[UUID, tuple[Row, UUID | None]]) -> None:
+        """Of which row each of these is a repetition from now on."""
+        for row, same_as in changed.values():
+            self._totals.add(row, times=-1)
+            self._totals.add({**row, "same_call_as": same_as})
+        if changed:
+            calls = cast("Table", Call.__table__)
+            statement = (
+                update(calls)
+                .where(calls.c.id == bindparam("call"))
+                .values(same_call_as=bindparam("other"), updated_at=calls.c.updated_at)
+            )
+            told = [{"call": key, "other": same_as} for key, (_, same_as) in changed.items()]
+            connection = await self._session.connection()
+            await connection.execute(statement, told)
 
 
 def pairs(rows: Sequence[Row]) -> dict[UUID, UUID]:
@@ -109,13 +118,17 @@ def pairs(rows: Sequence[Row]) -> dict[UUID, UUID]:
     by_id = {row["external_id"]: row["id"] for row in at_vapi}
     same = {row["id"]: by_id[row["names_call"]] for row in at_close if row["names_call"] in by_id}
     taken = set(same.values())
+    by_number: dict[str | None, list[Row]] = {}
+    for row in at_vapi:
+        if row["id"] not in taken:
+            by_number.setdefault(row["customer_number"], []).append(row)
     near = sorted(
         (
             (abs(_begin(one) - _begin(other)), one["external_id"], other["external_id"], one, other)
-            for one in at_vapi
-            if one["id"] not in taken
             for other in at_close
-            if other["names_call"] is None and could_be_one(one, other)
+            if other["names_call"] is None
+            for one in by_number.get(other["customer_number"], ())
+            if could_be_one(one, other)
         ),
         key=lambda pair: pair[:3],
     )
