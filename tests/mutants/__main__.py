@@ -132,8 +132,9 @@ def _report(group: Group, verdicts: Sequence[Verdict], named: NamedSurvivors) ->
     for each in unnamed:
         change = each.mutant.change
         print(f"\n[[survivor]]  # met by {each.tests} tests; {each.mutant.name}")
-        print(f"function = {json.dumps(change.function)}")
-        print(f"was = '''{change.was}'''\nnow = '''{change.now}'''\nreason = ''''''")
+        for name, text in (("function", change.function), ("was", change.was), ("now", change.now)):
+            print(f"{name} = {json.dumps(text, ensure_ascii=False)}")
+        print('reason = ""')
     said = "all named" if not unnamed else f"{len(unnamed)} of them not named in {NAMED.name}"
     print(f"{group.name}: {killed} killed ({share:.1%}), {len(survivors)} survivors, {said}\n")
     return share >= FEWEST_KILLED and not unnamed

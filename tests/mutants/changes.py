@@ -33,7 +33,9 @@ def change_between(module: str, mangled: str, before: Function, after: Function)
 
 
 def _body(function: Function) -> str:
-    return ast.unparse(function).partition("(")[2]  # its name is the mutant's
+    """Without its name, which is the mutant's, and without what it says about itself."""
+    body = function.body[1:] if ast.get_docstring(function) is not None else function.body
+    return " ".join((ast.unparse(function.args), *(ast.unparse(each) for each in body)))
 
 
 def _narrowed(was: str, now: str) -> tuple[str, str]:
@@ -66,7 +68,7 @@ def _kind(way: list[tuple[ast.AST, ast.AST]]) -> str | None:
     """Changes by which nothing is decided: a test that noticed them would only repeat the code."""
     calls = [ast.unparse(was.func) for was, _ in way if isinstance(was, ast.Call)]
     was, now = way[-1]
-    if any(call.startswith("log.") for call in calls):
+    if any(call.startswith(("log.", "structlog.contextvars.")) for call in calls):
         return "text of a log"
     if any(_is_only_for_types(*pair) for pair in way):
         return "a cast's type"

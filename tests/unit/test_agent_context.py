@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from mission_control.api.memory.prompt_memory import AgentMemory, fitting, line_of
 from mission_control.core.agent_context import HEADING, NOTE, ContextSettings, place, tokens_of
+from mission_control.core.words import MemoryKind
 from mission_control.integrations.memory.items import Memory
 
 DAY = datetime(2026, 11, 1, tzinfo=UTC)
@@ -67,7 +68,7 @@ class TestChoice:
         ]  # fmt: skip
 
     def test_by_kind_and_tier(self) -> None:
-        assert chosen(ContextSettings(kinds=["preference"]), *self.ALL) == ["likes mornings"]
+        assert chosen(ContextSettings(kinds=[MemoryKind.PREFERENCE]), *self.ALL) == ["likes mornings"]
         assert chosen(ContextSettings(tiers=[2]), *self.ALL) == ["opens at eight"]
 
     def test_by_query(self) -> None:
@@ -76,7 +77,7 @@ class TestChoice:
 
     def test_pinned_come_whatever_the_rest_says_and_excluded_never(self) -> None:
         settings = ContextSettings(
-            kinds=["preference"],
+            kinds=[MemoryKind.PREFERENCE],
             pinned=["temporal-memory/said in passing"],
             excluded=["temporal-memory/likes mornings"],
         )
@@ -128,3 +129,8 @@ class TestLine:
 def test_settings_that_make_no_sense_are_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         ContextSettings.model_validate(settings)
+
+
+@pytest.mark.parametrize(("characters", "tokens"), [(0, 0), (1, 1), (4, 1), (5, 2), (8, 2), (9, 3)])
+def test_the_size_of_a_text_is_rounded_up(characters: int, tokens: int) -> None:
+    assert tokens_of("x" * characters) == tokens

@@ -2,7 +2,13 @@
 
 import pytest
 
-from mission_control.core.call_success import Judgement, judged, rubric_in_force, score_words
+from mission_control.core.call_success import (
+    CUT_AT,
+    Judgement,
+    judged,
+    rubric_in_force,
+    score_words,
+)
 from mission_control.core.words import SuccessRubric as Rubric
 
 YES, NO, UNKNOWN = Judgement(True, 1.0), Judgement(False, 0.0), Judgement()
@@ -51,3 +57,10 @@ def test_a_score_is_never_shown_without_its_scale() -> None:
     assert score_words(0.888889, Rubric.NUMERIC) == "89 of 100, 1 to 10"
     assert score_words(1.0, Rubric.PASS_FAIL) is None  # that is a yes
     assert score_words(0.5, None) is None
+
+
+def test_a_checklist_that_may_have_been_cut_is_not_counted() -> None:
+    answer = "greeted: yes\n" + "x" * (CUT_AT - 1 - len("greeted: yes\n: yes")) + ": yes"
+    assert len(answer) == CUT_AT - 1
+    assert judged(Rubric.CHECKLIST, answer).score == 1.0
+    assert judged(Rubric.CHECKLIST, f"x{answer}").score is None

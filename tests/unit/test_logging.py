@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -49,6 +50,17 @@ def test_other_peoples_loggers_come_out_in_the_same_form(written: Written) -> No
 
     (line,) = written()
     assert (line["event"], line["logger"]) == ("Started on port 8000", "uvicorn.error")
+
+
+def test_warnings_of_python_come_out_in_the_same_form(written: Written) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        configure_logging("info")
+        warnings.warn("This goes away.", DeprecationWarning, stacklevel=1)
+
+    (line,) = written()
+    assert (line["logger"], line["level"]) == ("py.warnings", "warning")
+    assert "This goes away." in line["event"]
 
 
 @pytest.mark.parametrize("level", ["debug", "info", "warning", "error"])

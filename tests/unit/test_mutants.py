@@ -19,10 +19,8 @@ def change(before: str, after: str) -> Change:
 
 
 def test_a_change_is_told_without_lines_and_comments() -> None:
-    told = change("a = 1 # one\n    return a+2", "a  = 1\n    return a-2")
-    assert told == Change(
-        "a.b.Stock.take", "self): a = 1 return a + 2", "self): a = 1 return a - 2"
-    )
+    told = change("'''It adds.'''\n    a = 1 # one\n    return a+2", "a  = 1\n    return a-2")
+    assert told == Change("a.b.Stock.take", "self a = 1 return a + 2", "self a = 1 return a - 2")
 
 
 def test_of_a_long_function_the_place_is_told() -> None:
@@ -38,6 +36,7 @@ def test_of_a_long_function_the_place_is_told() -> None:
     [
         ("log.info('gone', id=1)", "log.info('gone', id=None)", "text of a log"),
         ("log.info('gone')", "log.info(None)", "text of a log"),
+        ("structlog.contextvars.bind(a=b)", "structlog.contextvars.bind(a=None)", "text of a log"),
         ("raise E('It is gone.')", "raise E('XXIt is gone.XX')", "wording of a sentence"),
         ("return f'{a} is gone'", "return f'{b} is gone'", None),
         ("raise E('gone')", "raise E('GONE')", None),

@@ -79,3 +79,9 @@ def test_words_hold_nothing_that_an_index_could_cut_or_take_for_its_own(text: st
             for char in word
         )
         assert word.isascii() is False or word.isalnum()
+
+
+def test_a_word_that_is_too_long_is_found_by_its_beginning() -> None:
+    long = "É" * 100 + " end"
+    assert words_of(long) == all_words(long) == ["e" * 64, "end"]
+    assert sought("é" * 99) == ["e" * 64]
