@@ -68,7 +68,9 @@ class TestChoice:
         ]  # fmt: skip
 
     def test_by_kind_and_tier(self) -> None:
-        assert chosen(ContextSettings(kinds=[MemoryKind.PREFERENCE]), *self.ALL) == ["likes mornings"]
+        assert chosen(ContextSettings(kinds=[MemoryKind.PREFERENCE]), *self.ALL) == [
+            "likes mornings"
+        ]
         assert chosen(ContextSettings(tiers=[2]), *self.ALL) == ["opens at eight"]
 
     def test_by_query(self) -> None:
