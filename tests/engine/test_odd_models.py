@@ -476,3 +476,17 @@ def test_a_judge_that_takes_no_temperature_but_its_own_is_asked_without_one(host
         )
     assert finished[0].status == "passed", finished[0]
     assert seen == [0.0, None]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "passes"),
+    [(r"book\.example/a", True), ("^See our site now$", True), (r"\]\(", False)],
+)
+def test_a_pattern_finds_the_words_of_a_link_and_where_it_leads(
+    host: Engine, pattern: str, passes: bool
+) -> None:
+    said = reply("See [our site](https://book.example/a) now")
+    linked = scenario("link", "Where?", "Our site", Check(kind="regex", values=[pattern]))
+    with ScriptedModel(lambda text, name: said) as scripted:
+        finished, _ = evaluate(host, scripted.url, [linked])
+    assert finished[0].status == ("passed" if passes else "failed")

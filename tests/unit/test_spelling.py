@@ -102,6 +102,10 @@ SAID: list[tuple[str, str]] = [
     ('Wait <break time="1s"/> now', "wait now"), ("do&nbsp;not call", "do not call"), ("AT&amp;T", "AT&T"),
     ("do \\\nnot", "do not"), ("do not  \ncall", "do not call"), ("> do not\n> call", "do not call"),
     ("👍🏽 yes", "👍"), ("❤️", "❤"), ("wait.. what", "wait"), ("Œuvre", "oeuvre"), ("re\u034ffund", "refund"),
+    ("1,500, or more", "1500"),
+    ("[a map](https://x.example/z_(q)) here", "a map here"),
+    ("น้ำ", "นํ้า"),
+    ("wait⋯ what", "wait..."),
 ]  # fmt: skip
 NOT_SAID = [
     ("It costs $49.99 a month.", "$49"),
@@ -240,6 +244,17 @@ REWRITINGS: list[Callable[[str], str]] = [
     lambda text: f"**{text}**",
     lambda text: f"_{text}_",
     lambda text: f"- {text}",
+    lambda text: f"## {text}",
+    lambda text: f"> {text}",
+    lambda text: f"`{text}`",
+    lambda text: f"```text\n{text}\n```",
+    lambda text: f"[{text}](https://example.com/a)",
+    lambda text: text.translate({ord(digit): 0xFF10 + int(digit) for digit in "0123456789"}),
+    lambda text: text.translate({ord(digit): 0x0660 + int(digit) for digit in "0123456789"}),
+    lambda text: text.replace("$", "＄"),
+    lambda text: unicodedata.normalize("NFKD", text),
+    lambda text: text.replace(" ", " <break/> "),
+    lambda text: text.replace(" ", "&nbsp;"),
 ]
 
 

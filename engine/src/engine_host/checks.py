@@ -15,10 +15,12 @@ from engine_host.judging import judge
 from engine_host.models import MeteredLM
 from engine_host.vendor import LexicalScore
 from mission_control_protocol import Check, CheckKind, CheckResult, Scenario
+from mission_control_protocol.markdown import addresses
 from mission_control_protocol.spelling import has_no_spaces, mentions, plain, plain_pattern, same
 
 _LONGEST_PATTERN = 500
 _LONGEST_TEXT = 200_000
+_MOST_LINKS = 50
 _PATTERN_SECONDS = 1.0
 _SHOWN = 160
 
@@ -135,9 +137,15 @@ def _exact(values: list[str], text: str, spoken: SpokenForms) -> CheckResult:
 
 
 def _regex(values: list[str], text: str, _: SpokenForms) -> CheckResult:
-    """Looks at the reply in `plain` typography: straight quotes, one hyphen, no Markdown marks."""
+    """Looks at the reply in `plain` typography: straight quotes, one hyphen, no Markdown marks.
+
+    Where its links lead is looked at apart from their words.
+    """
     seen = plain(text)
-    unmatched = [pattern for pattern in values if not _matches(pattern, seen[:_LONGEST_TEXT])]
+    places = [seen[:_LONGEST_TEXT], *addresses(text)[:_MOST_LINKS]]
+    unmatched = [
+        pattern for pattern in values if not any(_matches(pattern, each) for each in places)
+    ]
     left_out = (
         f" Only the first {_LONGEST_TEXT:,} of {len(seen):,} characters were searched."
         if len(seen) > _LONGEST_TEXT

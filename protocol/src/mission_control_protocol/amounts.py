@@ -49,7 +49,7 @@ _REWRITINGS: tuple[_Rewriting, ...] = (
     (re.compile(rf"(?<=[£-¥₠-₿]){_POINTED}"), _joined),
     (re.compile(rf"(?<=r\$){_POINTED}|(?<=\b(?:eur|chf) ){_POINTED}"), _joined),
     (re.compile(rf"(?<![\d.,]){_POINTED}(?= (?:eur|euros?|chf|kr|reais)\b)"), _joined),
-    (re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{2,3})*,\d{3}(?![\d,]|\.\d+[.,]\d)"), _joined),
+    (re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{2,3})*,\d{3}(?!\d|,\d|\.\d+[.,]\d)"), _joined),
     (re.compile(r"(?<![\d.,'])\d{1,3}(?:'\d{3})+(?![\d'])"), _joined),
     (re.compile(r"(?<![\d.,])(\d+),(\d{2})(?!\d|[.,]\d)"), r"\1.\2"),
     (re.compile(r"(?<=\d)\.00(?!\d|[.,:]\d)"), ""),

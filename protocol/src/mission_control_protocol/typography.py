@@ -7,7 +7,7 @@ APOSTROPHES = "‘’‚‛´`ʹʻʼʽˈˊˋ՚′‵‹›＇׳"
 QUOTATION_MARKS = '"“”„‟«»″‶〝〞＂ʺ״'
 HYPHENS = "‐‑‒–—―−﹘﹣－⁃֊־⸺⸻゠"
 # The Arabic marks of a decimal, of thousands, of a percentage and of a sentence.
-_SAME_ELSEWHERE = {"٫": ".", "٬": ",", "٪": "%", "،": ",", "؛": ";", "؟": "?", "。": ".", "⁄": "/", "∕": "/"}  # fmt: skip
+_SAME_ELSEWHERE = {"٫": ".", "٬": ",", "٪": "%", "،": ",", "؛": ";", "؟": "?", "。": ".", "⋯": "...", "⁄": "/", "∕": "/"}  # fmt: skip
 _TRADE_MARKS = "™℠®"
 # A raised figure is no digit of the number before it: 10² is not 102.
 _RAISED = {char: f"^{unicodedata.digit(char)}" for char in "⁰¹²³⁴⁵⁶⁷⁸⁹₀₁₂₃₄₅₆₇₈₉"}
@@ -42,6 +42,8 @@ _ACCENTS = re.compile(
 )
 _STRESS = re.compile("(?<=[аеиоуыэюяіє])\u0301")  # in textbooks: Москва́
 _FRACTION = re.compile("(?<=\\d)(?=[¼-¾⅐-⅞↉])")
+# Thai and Lao "am", which is typed in either order with its tone.
+_TONE_LAST = re.compile("(?:\u0e4d([\u0e48-\u0e4b])(?=\u0e32)|\u0ecd([\u0ec8-\u0ecb])(?=\u0eb2))")
 _THIN_THOUSANDS = re.compile("(?<=\\d)[\u00a0\u2007\u2009\u202f](?=\\d{3}(?!\\d))")
 
 # Scripts whose words have no space between them, and Korean, whose particles are part of the word:
@@ -64,6 +66,7 @@ def one_typography(text: str) -> str:
     text = "".join(char for char in text if unicodedata.category(char) != "Cf")
     text = _THIN_THOUSANDS.sub("", _FRACTION.sub(" ", INVISIBLE.sub("", text)))
     text = unicodedata.normalize("NFKC", _one_mark(text))
+    text = _TONE_LAST.sub(lambda am: am[0][1] + am[0][0], text)
     return "".join(_ascii_digit_or_space(char) for char in _one_mark(text))
 
 
