@@ -70,11 +70,11 @@ def test_an_operator_does_the_main_job_in_the_browser(
     if optimization["verdict"] != "better":
         page.get_by_text("Deploy it all the same").click()
     page.get_by_role("button", name="Deploy now").click()
-    expect(page.get_by_text("Version 2 is in force here since")).to_be_visible()
+    expect(page.get_by_text("Version 2 answers at Vapi since")).to_be_visible()
     page.get_by_role("link", name="Deployments").first.click()
     page.get_by_role("button", name="Roll back").click()
     page.get_by_role("button", name="Roll back now").click()
-    expect(page.get_by_text("version 2 is no longer in force")).to_be_visible()
+    expect(page.get_by_text("what was at Vapi before version 2 answers there")).to_be_visible()
     assert api.get(f"agents/{agent}")["deployed_version"] is None
 
     assert crashes == []
