@@ -148,7 +148,11 @@ class CallRepository:
         if wanted.source is not None:
             return found
         others = [call.same_call_as for call in found if call.same_call_as is not None]
-        saying = await CALL_INDEX.that_match(self._session, query, others)
+        if not others:
+            return found
+        told = select(Call.created_at, Call.id).where(Call.id.in_(others))
+        rows = [Mark(*row) for row in (await self._session.execute(told)).all()]
+        saying = await CALL_INDEX.that_match(self._session, query, rows)
         listed = {call.id for call in await self._that_fit(wanted, saying, runs=query.runs)}
         return [call for call in found if call.same_call_as not in listed]
 

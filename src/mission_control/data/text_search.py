@@ -45,6 +45,7 @@ ERAS_AT_ONCE = 2  # then in eras, four times as many each time
 EPOCH = date(1970, 1, 1)
 ENDING_DIGITS, INNER_DIGITS = 4, 6  # how many of a number must be known: its last ones, or any
 BETWEEN_DIGITS = re.compile(r"[\s().\-/]+")
+EVER = datetime.max.replace(tzinfo=UTC)
 MOST_BYTES = 900_000  # of the words of one row: a tsvector takes no more than a megabyte
 
 
@@ -270,13 +271,14 @@ class TextIndex:
         return [Mark(*row) for row in rows]
 
     async def that_match(
-        self, session: AsyncSession, query: TextQuery, keys: Sequence[Any]
+        self, session: AsyncSession, query: TextQuery, rows: Sequence[Mark]
     ) -> Sequence[Any]:
-        """Those of these rows in which it is found."""
+        """The ids of those of these rows in which it is found: looked for in their days alone."""
         dialect = session.get_bind().dialect.name
+        keys = [row.id for row in rows]
         statement = select(self.key).where(self.key.in_(keys), self._matches(dialect))
-        anywhere = Window([], datetime.max.replace(tzinfo=UTC))
-        asked = {"asked": _spoken(query, anywhere, dialect)}
+        days = sorted({f"{DAY}{_day_of(row.created_at)}" for row in rows})
+        asked = {"asked": _spoken(query, Window(days, EVER), dialect)}
         return (await session.scalars(statement, asked)).all()
 
     def _matches(self, dialect: str) -> ColumnElement[bool]:
