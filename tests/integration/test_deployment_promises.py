@@ -248,3 +248,16 @@ class TestRefusals:
         empty = await world.ask("take-over")
         assert empty.status_code == 409
         assert "has no prompt" in empty.json()["detail"]
+
+    async def test_a_first_message_that_somebody_changed_is_something_to_take_over(
+        self, world: World
+    ) -> None:
+        await world.now_says("four", first_message="Ours.")
+        await world.deploy(4)
+        assert (await world.ask("take-over")).json()["code"] == "nothing_to_take_over"
+        await world.edit(firstMessage="Theirs.")
+        taken = await world.ask("take-over")
+        assert taken.status_code == 202, taken.text
+        version = (await world.http.get("/api/agents/ada/versions/5")).json()
+        assert (version["prompt"], version["note"]) == ("four", "Taken over from Vapi")
+        assert "Theirs." in version["playbook"]

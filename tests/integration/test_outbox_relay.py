@@ -108,6 +108,14 @@ class TestOutbox:
         assert (row.channel, told["type"], told["agent_id"]) == ("test", "test.happened", "ada")
         assert told["data"]["number"] == 7
 
+    async def test_the_last_id_is_that_of_the_newest_event_or_nothing(self, unit: Unit) -> None:
+        async with unit(readonly=True) as uow:
+            assert await uow.outbox.last_id() == 0
+        await publish(unit, 1, 2)
+        async with unit(readonly=True) as uow:
+            ids = [row.id for row in await uow.outbox.after(0, limit=2)]
+            assert await uow.outbox.last_id() == ids[-1]
+
 
 class TestPublishing:
     @pytest.mark.parametrize("count", [0, 1, 2, 4, 5])
