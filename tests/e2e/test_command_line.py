@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.builders import a_playbook
+from tests.builders import a_playbook, a_scenario
 from tests.e2e.harness import Api, Product, running, wait_until
 from tests.services import HANG_SECONDS
 
@@ -116,13 +116,22 @@ def test_a_failed_evaluation_has_exit_code_1(product: Product) -> None:
 
 
 def test_ctrl_c_leaves_the_job_running(product: Product, api: Api, tmp_path: Path) -> None:
-    """The model is slow, and a heavy search asks it for hours: it cannot end before it is cancelled."""
-    agent_id = api.import_agent("genesis", "cli_interrupted")
-    slow, said = ("--auto", "heavy", "--model", "openai/sandbox-slow"), tmp_path / "said"
+    """Of a scenario that nobody can pass no search is ever done, and its budget is one of hours."""
+    splits = ("train", "validation", "test")
+    hopeless = {"checks": [{"contains": ["never ever said"]}]}
+    scenarios = [
+        a_scenario(f"{topic}_{split}", topic=topic, split=split, **hopeless)
+        for split in splits
+        for topic in ("price", "refund", "claim")
+    ]
+    agent_id = "cli_interrupted"
+    api.post("agents", {"playbook": a_playbook(agent_id, scenarios=scenarios)}, expect=201)
+    endless = ("--max-metric-calls", "100000", "--model", "openai/sandbox-slow")
+    said = tmp_path / "said"
     with (
         said.open("wb") as terminal,
         subprocess.Popen(
-            [*COMMAND, "optimize", agent_id, "--watch", *slow],
+            [*COMMAND, "optimize", agent_id, "--watch", *endless],
             stdout=subprocess.DEVNULL,
             stderr=terminal,
             env=product.environment(),
