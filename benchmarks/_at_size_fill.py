@@ -6,7 +6,6 @@ says of them, so what is measured is the schema of the migrations.
 
 import json
 import random
-import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -23,7 +22,12 @@ from mission_control.core.text_folding import all_words, words_of
 from mission_control.core.words import CallEnding
 from mission_control.data.call_texts import NARROWS
 from mission_control.data.lead_texts import lead_text
+from mission_control.data.sqlite import install_newer_sqlite
 from mission_control.data.text_search import DAY, ERA, ERA_DAYS, ends_of, fact
+
+install_newer_sqlite()  # the one that the product uses
+
+import sqlite3  # noqa: E402
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NEWEST = datetime(2026, 11, 27, 18, tzinfo=UTC)

@@ -1,27 +1,31 @@
 """How quickly the product answers at a million calls, through its API, on both databases.
 
     python -m benchmarks.at_size [--calls 1000000] [--leads 300000] [--turns 1000000]
-                                 [--requests 60] [--databases sqlite postgres]
+                                 [--requests 60] [--databases sqlite postgres] [--keep DIRECTORY]
 
 Fills each database in bulk with a year of calls, leads and turns (words as unequally frequent as in
 any language), starts the API on it as in production (uvicorn, one process), and asks. Each question
 is asked with other values every time. Beside it the statement that the product sent before there
 were these indexes, on the same rows in the same run, and the figure taken on 72,058 calls on
 27 November 2026. Exits with 1 when a goal is missed or totals are not what the calls come to.
+
+With `--keep` the databases stay in that directory, and what is there already is not filled again.
 """
 
 import argparse
 import asyncio
+import json
 import os
 import platform
 import random
+import shutil
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -52,6 +56,7 @@ from tests import services
 console = Console(width=150)
 LIST_MS, TEXT_MS, TOTALS_MS, AGENT_MS, MEMORY_MS, WEBHOOK_MS = 20, 50, 50, 20, 60, 25
 FORMER_REPEATS = 3
+DATABASE = "database.db"
 
 Ask = Callable[[httpx2.AsyncClient, random.Random], Awaitable[httpx2.Response]]
 
@@ -281,36 +286,46 @@ def make_agents(origin: str) -> None:
             raise SystemExit(f"{name} cannot be imported: {answer.status_code} {answer.text[:500]}")
 
 
-def run(name: str, url: str, redis: str, directory: Path, options: argparse.Namespace) -> bool:
-    size, talk = Size(options.calls, options.leads, options.turns), Talk()
-    path, began = directory / "database.db", time.perf_counter()
+def fill(name: str, url: str, redis: str, directory: Path, size: Size, talk: Talk) -> None:
+    """Unless it is there, of this size."""
+    note = directory / "filled.json"
+    if note.exists():
+        if json.loads(note.read_text()) != asdict(size):
+            raise SystemExit(f"{directory} holds another size: {note.read_text()}.")
+        return
+    began = time.perf_counter()
     upgrade(url)
     with api(url, redis, directory) as origin:
         make_agents(origin)
     made = everything(size, talk)
     if name == "sqlite":
-        fill_sqlite(path, made, console.log)
+        fill_sqlite(directory / DATABASE, made, console.log)
     else:
         fill_postgres(url, made, console.log)
     seconds = sum_up(url)
     console.log(f"totals: {seconds:.1f} s; {name} filled in {time.perf_counter() - began:.0f} s")
+    note.write_text(json.dumps(asdict(size)))
+
+
+def run(name: str, url: str, redis: str, directory: Path, options: argparse.Namespace) -> bool:
+    size, talk = Size(options.calls, options.leads, options.turns), Talk()
+    fill(name, url, redis, directory, size, talk)
     asked = questions(size, talk)
     with api(url, redis, directory) as origin:
         load = os.getloadavg()[0]
         asyncio.run(measure(origin, asked, options.requests))
-        times = asyncio.run(
-            webhooks.measure(origin, single=100, rounds=10, calls_before=size.calls)
-        )
-    former = asyncio.run(formerly(url, asked))
+        times = asyncio.run(webhooks.measure(origin, single=100, rounds=10))
+    former = asyncio.run(formerly(url, asked)) if options.former else {}
     for kind, took in times.items():
         goal = WEBHOOK_MS if "at once" in kind else webhooks.TARGET_MS
         asked.append(Question(f"webhook, {kind}", goal, get(""), times=took))
     wrong = wrong_sums(url)
     missed = show(name, asked, former)
     console.print(
-        f"{size.calls:,} calls, {size.leads:,} leads, {size.turns:,} turns in {asyncio.run(disk(url, path))}; "
-        f"{options.requests} requests each, one at a time; load {load:.1f} to {os.getloadavg()[0]:.1f} on "
-        f"{os.cpu_count()} cores ({platform.machine()}), client beside it. Wrong sums: {wrong}."
+        f"{size.calls:,} calls, {size.leads:,} leads, {size.turns:,} turns in "
+        f"{asyncio.run(disk(url, directory / DATABASE))}; {options.requests} requests each, one at a "
+        f"time; load {load:.1f} to {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores "
+        f"({platform.machine()}), client beside it. Wrong sums: {wrong}."
     )
     return missed or wrong > 0
 
@@ -352,22 +367,33 @@ def main() -> int:
     parser.add_argument(
         "--databases", nargs="+", default=["sqlite", "postgres"], choices=["sqlite", "postgres"]
     )
+    parser.add_argument("--keep", type=Path, metavar="DIRECTORY")
+    parser.add_argument("--former", action=argparse.BooleanOptionalAction, default=True)
     options = parser.parse_args()
     services.START_SECONDS = 180.0  # a machine may be busy
     missed = False
     with ExitStack() as stack:
-        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="at-size-")))
-        redis = stack.enter_context(services.redis_server(directory))
+        made = stack.enter_context(tempfile.TemporaryDirectory(prefix="at-size-"))
+        redis = stack.enter_context(services.redis_server(Path(made)))
         for name in options.databases:
-            url = f"sqlite+aiosqlite:///{directory / 'database.db'}"
-            with ExitStack() as server:
-                if name == "postgres":
-                    postgres = server.enter_context(services.postgres_server())
-                    postgres.create("at_size")
-                    url = postgres.url("at_size")
+            directory = (options.keep or Path(made)) / name
+            directory.mkdir(parents=True, exist_ok=True)
+            with database(name, directory) as url:
                 missed |= run(name, url, redis, directory, options)
-            (directory / "database.db").unlink(missing_ok=True)
+            if options.keep is None:
+                shutil.rmtree(directory)
     return int(missed)
+
+
+@contextmanager
+def database(name: str, directory: Path) -> Iterator[str]:
+    if name == "sqlite":
+        yield f"sqlite+aiosqlite:///{directory / DATABASE}"
+        return
+    with services.postgres_server(directory) as postgres:
+        if not (directory / "filled.json").exists():
+            postgres.create("at_size")
+        yield postgres.url("at_size")
 
 
 if __name__ == "__main__":

@@ -127,12 +127,17 @@ class PostgresServer:
 
 
 @contextmanager
-def postgres_server() -> Generator[PostgresServer]:
+def postgres_server(kept: Path | None = None) -> Generator[PostgresServer]:
     """PostgreSQL from the wheel's programs, in a directory of its own that is removed afterwards.
+
+    Or in one that is `kept`, with what is in it already.
 
     Never by the wheel's own `get_server()`: as root that adds a system user and opens every
     directory above the data to everybody. PostgreSQL refuses to run as root; then it runs as nobody.
     """
+    if kept is not None:
+        yield from _postgres_in(kept)
+        return
     with TemporaryDirectory(prefix="mission-control-postgres-") as place:
         yield from _postgres_in(Path(place))
 
@@ -142,11 +147,22 @@ def _postgres_in(directory: Path) -> Iterator[PostgresServer]:
     account = _unprivileged()
     programs = _postgres_programs(directory, for_everyone=bool(account))
     data = directory / "data"
+    if not data.exists():
+        _initialize(data, programs, account)
+    common: dict[str, Any] = {"environment": {"LC_ALL": "C"}, "cwd": data, **account}
+    careless = ("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
+    listen = ("-p", str(server.port), "-c", "listen_addresses=127.0.0.1", "-k", data)
+    command = (programs / "postgres", "-D", data, *listen, *careless)
+    log = directory / "postgres.log"
+    with process(command, log=log, ready=server.answers, stop=signal.SIGINT, **common):
+        yield server
+
+
+def _initialize(data: Path, programs: Path, account: dict[str, Any]) -> None:
     data.mkdir(mode=0o700)
     if account:
-        directory.chmod(0o711)
+        data.parent.chmod(0o711)
         os.chown(data, account["user"], account["group"])
-    common: dict[str, Any] = {"environment": {"LC_ALL": "C"}, "cwd": data, **account}
     who = ("-U", "mission", "-A", "trust")
     subprocess.run(
         [programs / "initdb", "-D", data, *who, "-E", "UTF8", "--locale=C", "--no-sync"],
@@ -156,12 +172,6 @@ def _postgres_in(directory: Path) -> Iterator[PostgresServer]:
         cwd=data,
         **account,
     )
-    careless = ("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
-    listen = ("-p", str(server.port), "-c", "listen_addresses=127.0.0.1", "-k", data)
-    command = (programs / "postgres", "-D", data, *listen, *careless)
-    log = directory / "postgres.log"
-    with process(command, log=log, ready=server.answers, stop=signal.SIGINT, **common):
-        yield server
 
 
 def find_browser() -> str | None:
@@ -207,7 +217,10 @@ def _postgres_programs(directory: Path, *, for_everyone: bool) -> Path:
     installed = Path(wheel.origin).parent / "pginstall"
     if not for_everyone or _everyone_may_enter(installed):
         return installed / "bin"
-    return shutil.copytree(installed, directory / "postgres", symlinks=True) / "bin"
+    copied = directory / "postgres"
+    if not copied.exists():
+        shutil.copytree(installed, copied, symlinks=True)
+    return copied / "bin"
 
 
 def _everyone_may_enter(path: Path) -> bool:
