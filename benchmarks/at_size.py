@@ -289,12 +289,12 @@ def make_agents(origin: str) -> None:
 def fill(name: str, url: str, redis: str, directory: Path, size: Size, talk: Talk) -> None:
     """Unless it is there, of this size."""
     note = directory / "filled.json"
+    upgrade(url)  # what was kept may be of an older release
     if note.exists():
         if json.loads(note.read_text()) != asdict(size):
             raise SystemExit(f"{directory} holds another size: {note.read_text()}.")
         return
     began = time.perf_counter()
-    upgrade(url)
     with api(url, redis, directory) as origin:
         make_agents(origin)
     made = everything(size, talk)
