@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import psycopg
@@ -358,7 +358,7 @@ def _for_sqlite(value: Any) -> Any:
         case Words():
             return f"{' '.join(value.own)} {value.shared[0]}"
         case list():
-            return " ".join(value)
+            return " ".join(cast("list[str]", value))
         case _:
             return value
 
@@ -368,7 +368,7 @@ def _for_sqlite(value: Any) -> Any:
 
 def fill_postgres(url: str, made: Sequence[Made], say: Callable[[str], None]) -> None:
     with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
-        run = connection.execute
+        run: Callable[..., Any] = connection.execute  # statements are made here
         run("SET maintenance_work_mem = '1GB'")
         run("SET session_replication_role = replica")  # no foreign keys while it fills
         tables = [each.table for each in made]
@@ -385,7 +385,7 @@ def fill_postgres(url: str, made: Sequence[Made], say: Callable[[str], None]) ->
             named = ", ".join(f'"{name}"' for name in each.columns)
             with (
                 connection.cursor() as cursor,
-                cursor.copy(f"COPY {each.table} ({named}) FROM STDIN") as copy,
+                cursor.copy(cast("Any", f"COPY {each.table} ({named}) FROM STDIN")) as copy,
             ):
                 for row in each.rows:
                     copy.write_row([_for_postgres(value) for value in row])
@@ -407,6 +407,6 @@ def _for_postgres(value: Any) -> Any:
         case Words():
             return " ".join(f"'{word}'" for word in value.own) + f" {value.shared[1]}"
         case list():
-            return " ".join(f"'{word}'" for word in value)
+            return " ".join(f"'{word}'" for word in cast("list[str]", value))
         case _:
             return value

@@ -23,7 +23,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
@@ -259,7 +259,7 @@ async def disk(url: str, path: Path) -> str:
 
 
 @contextmanager
-def api(url: str, redis: str, directory: Path) -> Iterator[str]:
+def api(url: str, redis: str, directory: Path) -> Generator[str]:
     port = services.free_port()
     environment = {
         "DATABASE_URL": url.replace("+aiosqlite", "").replace("+psycopg", ""),
@@ -370,7 +370,6 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, metavar="DIRECTORY")
     parser.add_argument("--former", action=argparse.BooleanOptionalAction, default=True)
     options = parser.parse_args()
-    services.START_SECONDS = 180.0  # a machine may be busy
     missed = False
     with ExitStack() as stack:
         made = stack.enter_context(tempfile.TemporaryDirectory(prefix="at-size-"))
@@ -378,7 +377,7 @@ def main() -> int:
         for name in options.databases:
             directory = (options.keep or Path(made)) / name
             directory.mkdir(parents=True, exist_ok=True)
-            with database(name, directory) as url:
+            with database(name, directory, is_kept=options.keep is not None) as url:
                 missed |= run(name, url, redis, directory, options)
             if options.keep is None:
                 shutil.rmtree(directory)
@@ -386,11 +385,11 @@ def main() -> int:
 
 
 @contextmanager
-def database(name: str, directory: Path) -> Iterator[str]:
+def database(name: str, directory: Path, *, is_kept: bool) -> Generator[str]:
     if name == "sqlite":
         yield f"sqlite+aiosqlite:///{directory / DATABASE}"
         return
-    with services.postgres_server(directory) as postgres:
+    with services.postgres_server(directory if is_kept else None) as postgres:
         if not (directory / "filled.json").exists():
             postgres.create("at_size")
         yield postgres.url("at_size")
