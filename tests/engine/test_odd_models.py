@@ -490,3 +490,30 @@ def test_a_pattern_finds_the_words_of_a_link_and_where_it_leads(
     with ScriptedModel(lambda text, name: said) as scripted:
         finished, _ = evaluate(host, scripted.url, [linked])
     assert finished[0].status == ("passed" if passes else "failed")
+
+
+@pytest.mark.parametrize("side", ["parent", "candidate"])
+def test_what_could_not_be_measured_decides_no_trial(
+    host: Engine, tmp_path: Path, side: str
+) -> None:
+    """An outage under the parent takes no candidate, one under the candidate loses no better one."""
+    right = {"parent": {"candidate": [2]}, "candidate": {"candidate": [0], "parent": [2]}}[side]
+
+    def script(text: str, name: str) -> str | Odd:
+        if name == "reflection":
+            return json.dumps({"new_instruction": TOOK})
+        asked = "candidate" if "RULE" in text else "parent"
+        if asked == side and "How much 2?" in text:
+            return "{"
+        known = any(f"How much {number}?" in text for number in right.get(asked, ()))
+        return reply("Yes, forty nine dollars." if known else "I do not know.")
+
+    cases = [CASE.model_copy(update={"id": f"c{n}", "input": {"caller_says": f"How much {n}?"}})
+             for n in range(9)]  # fmt: skip
+    with ScriptedModel(script) as scripted:
+        trials, _ = optimize(
+            host, scripted.url, tmp_path, train=cases[:3], validation=cases[3:],
+            reflection_model=model(scripted.url, "reflection", temperature=1.0),
+            budget=Budget(metric_calls=20),
+        )  # fmt: skip
+    assert trials[1].accepted == (side == "candidate")

@@ -7,6 +7,7 @@ from typing import Any
 
 import dspy
 from gepa.core.state import GEPAState
+from gepa.proposer.base import CandidateProposal
 from gepa.strategies.candidate_selector import ParetoCandidateSelector
 from pydantic import BaseModel
 
@@ -64,6 +65,7 @@ def _optimizer(state: Search, record: "Record", stopper: "Stopper") -> Any:
         seed=seed,
         gepa_kwargs={
             "batch_sampler": SeededBatches(seed, min(_SAMPLE, len(state.request.train))),
+            "acceptance_criterion": GainWhereBothWereMeasured(),
             "callbacks": [record],
             "stop_callbacks": [stopper],
             # Its cache numbers train and validation scenarios alike, from 0, and so takes scores
@@ -104,6 +106,35 @@ class SeededBatches:
         random.Random(f"{self._seed}/batches/{epoch}").shuffle(ids)  # noqa: S311
         ids += ids[: batches * self._size - len(ids)]
         return ids[batch * self._size : (batch + 1) * self._size]
+
+
+class GainWhereBothWereMeasured:
+    """Takes a candidate that gains on the training scenarios which parent and candidate answered.
+
+    GEPA books 0 for a call that failed. So an outage while the parent was measured would take any
+    candidate, and one while the candidate was measured would refuse a better one.
+    """
+
+    def should_accept(self, proposal: CandidateProposal[Any], state: GEPAState[Any, Any]) -> bool:
+        del state
+        before, after = proposal.eval_before, proposal.eval_after
+        if before is None or after is None:
+            return False
+        return (
+            sum(
+                gained - had
+                for had, gained, old, new in zip(
+                    before.scores, after.scores, before.outputs, after.outputs, strict=True
+                )
+                if _is_answer(old) and _is_answer(new)
+            )
+            > 0
+        )
+
+
+def _is_answer(output: Any) -> bool:
+    """False for what DSPy puts in the place of an answer: nothing, or one without any field."""
+    return isinstance(output, dspy.Prediction) and bool(output.keys())
 
 
 # ---------------------------------------------------------------- what GEPA did
