@@ -124,4 +124,4 @@ def test_the_document_says_what_may_be_left_out_and_not_be_null() -> None:
 def test_the_document_says_that_no_other_key_may_be_there() -> None:
     schema: dict[str, Any] = {"patternProperties": {"^a$": {}}}
     closed(schema)
-    assert schema == {"patternProperties": {"^a$": {}}, "additionalProperties": False}
+    assert schema == {"propertyNames": {"pattern": "^a$"}, "additionalProperties": {}}
