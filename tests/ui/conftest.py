@@ -122,8 +122,15 @@ def close_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def redis_of_the_console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Its own, since its API goes on publishing, and holds the relay's lease, until the session ends."""
+    with services.redis_server(tmp_path_factory.mktemp("redis")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
 def served_api(
-    redis_server: str,
+    redis_of_the_console: str,
     model_server: str,
     vapi_server: str,
     close_server: str,
@@ -135,7 +142,7 @@ def served_api(
     settings = Settings(
         _env_file=None,  # type: ignore[call-arg]
         database_url=database,
-        redis_url=redis_server,
+        redis_url=redis_of_the_console,
         openai_base_url=model_server,
         mc_model="openai/sandbox-1",
         vapi_base_url=vapi_server,
