@@ -257,6 +257,13 @@ class TestWhereThePromptIs:
         assert answer.json()["messages"] == 2
         assert await messages(world) == [system("one v2"), GUARDRAIL, system("one v2")]
 
+    async def test_what_stands_beside_ours_already_is_refused_by_name(self, world: World) -> None:
+        """A rollback could not tell the two apart, and might put back the wrong one."""
+        await world.edit_model(messages=[system("one v2"), system("one v3")])
+        answer = await world.ask("deploy", version=3, force=True, overwrite=True)
+        assert (answer.status_code, answer.json()["code"]) == (409, "vapi_prompt_repeated")
+        assert await messages(world) == [system("one v2"), system("one v3")]
+
     @pytest.mark.parametrize(
         "content", [[{"type": "text", "text": "Be kind."}], {"text": "Be kind."}, 7]
     )

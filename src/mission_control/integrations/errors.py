@@ -89,15 +89,15 @@ class PromptNotWritableError(ConflictError):
 
 
 class PromptRepeatedError(ConflictError):
-    """Our prompt stands in several system messages: replacing one would leave it in the others."""
+    """Our prompt stands in several system messages, or would: nobody could tell which one is ours."""
 
     code = "vapi_prompt_repeated"
 
     def __init__(self, messages: int) -> None:
         super().__init__(
-            f"The prompt that is to be replaced stands in {messages} system messages at Vapi, so "
-            "callers would go on hearing it beside the new one. Nothing was deployed; leave it in "
-            "one of them in Vapi.",
+            f"The same prompt stands in {messages} system messages at Vapi, or would after this, so "
+            "nobody could tell which of them is to be replaced or put back. Nothing was deployed; "
+            "leave one of them in Vapi.",
             messages=messages,
         )
 

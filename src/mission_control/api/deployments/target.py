@@ -118,7 +118,7 @@ async def look_before_deploying(
         ChangedAtVapiError: Somebody changed a text of ours there, and `overwrite` is not given.
         OverriddenInSquadError: A squad has texts of its own there, and `force` is not given.
         PromptNotWritableError: Its prompt is kept where we cannot write it.
-        PromptRepeatedError: It stands in several messages.
+        PromptRepeatedError: It stands, or would stand, in several messages.
     """
     vapi = resources.vapi
     if assistant_id is None:
@@ -137,10 +137,13 @@ async def look_before_deploying(
 
 
 def _refuse_what_cannot_be_put(there: JsonObject, ours: Ours, wanted: OptimizedPrompts) -> None:
-    with_prompts(there, wanted, ours.known(there))
+    after = with_prompts(there, wanted, ours.known(there))
     replaced = live_prompt(there, ours.known(there))
-    if replaced and replaced != wanted["system"] and times_there(there, replaced) > 1:
-        raise PromptRepeatedError(times_there(there, replaced))
+    if replaced == wanted["system"]:
+        return
+    for text, assistant in ((replaced, there), (wanted["system"], after)):
+        if text and times_there(assistant, text) > 1:
+            raise PromptRepeatedError(times_there(assistant, text))
 
 
 async def look_before_rolling_back(
