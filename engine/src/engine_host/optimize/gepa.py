@@ -120,16 +120,14 @@ class GainWhereBothWereMeasured:
         before, after = proposal.eval_before, proposal.eval_after
         if before is None or after is None:
             return False
-        return (
-            sum(
-                gained - had
-                for had, gained, old, new in zip(
-                    before.scores, after.scores, before.outputs, after.outputs, strict=True
-                )
-                if _is_answer(old) and _is_answer(new)
+        measured = [
+            (had, gained)
+            for had, gained, old, new in zip(
+                before.scores, after.scores, before.outputs, after.outputs, strict=True
             )
-            > 0
-        )
+            if _is_answer(old) and _is_answer(new)
+        ]
+        return sum(gained for _, gained in measured) > sum(had for had, _ in measured)
 
 
 def _is_answer(output: Any) -> bool:
@@ -204,8 +202,9 @@ class Record:
     def on_evaluation_end(self, event: dict[str, Any]) -> None:
         self._search.begin_measuring()  # all of validation may follow without a start
         if event["candidate_idx"] is None:
-            scores = event["scores"]
-            self._now["sample"] = sum(scores) / len(scores)
+            answered = zip(event["scores"], event["outputs"], strict=True)
+            scores = [score for score, output in answered if _is_answer(output)]
+            self._now["sample"] = sum(scores) / len(scores) if scores else None
 
     def on_valset_evaluated(self, event: dict[str, Any]) -> None:
         if event["iteration"] > 0:
