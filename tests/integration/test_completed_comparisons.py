@@ -27,11 +27,13 @@ class Failing(SharingClient):
         super().__init__(engine)
         self.failing: set[str] = set()
         self.asked: list[tuple[set[str], int]] = []
+        self.caps: list[float | None] = []
 
     async def evaluate_agent(
         self, program: Any, scenarios: Sequence[Scenario], **options: Any
     ) -> AsyncGenerator[ScenarioFinished | Evaluated]:
         self.asked.append(({each.id for each in scenarios}, options["repetitions"]))
+        self.caps.append(options["cap_usd"])
         messages = super().evaluate_agent(program, scenarios, **options)
         async with aclosing(messages) as found:
             async for message in found:
@@ -130,6 +132,24 @@ async def test_what_fails_again_may_be_run_again(
     assert engine.asked == [(set(TEST), 1)]
     assert (await status(client))["verdict"] == "better"
     assert (await split(client))["readings"] == 1
+
+
+async def test_what_was_paid_before_is_not_in_the_budget_again(
+    client: httpx2.AsyncClient, run: RunJob, engine: Failing
+) -> None:
+    await client.post("/api/agents", json={"playbook": a_playbook(scenarios=scenarios())})
+    engine.failing = set(TEST)
+    body = {"auto": "light", "repetitions": 2, "max_cost_usd": 5}
+    await run((await client.post("/api/optimize/ada", json=body)).json()["id"])
+    found = await status(client)
+    engine.failing, engine.caps = set(), []
+    job = await run((await client.post(address(found), json={})).json()["id"])
+    assert job["status"] == "completed", job
+    # The runs of the baseline that succeeded before count in neither cap.
+    left = float(Decimal(5) - Decimal(found["cost_usd"]))
+    first, second = (cap or 0 for cap in engine.caps)
+    assert first == pytest.approx(left)
+    assert 0 < second < first
 
 
 async def test_what_has_no_candidate_or_is_not_there_is_refused(

@@ -20,7 +20,6 @@ from mission_control.core.playbook import Scenario
 from mission_control.core.words import EvaluationPurpose, JobStatus, ScenarioStatus
 from mission_control.data.agents import AgentVersion
 from mission_control.data.evaluations import Evaluation, ScenarioResult
-from mission_control.integrations.errors import SuperOptiXError
 from mission_control.integrations.superoptix.language_models import task_model
 from mission_control.integrations.superoptix_client import program_of
 from mission_control_protocol import Model
@@ -62,7 +61,7 @@ async def compare_versions(
     )
     for arm in arms:
         if arm.evaluation.status is not JobStatus.COMPLETED:
-            await _measure_arm(job, arm, model=model, cap_usd=await _left(job, arm, budget_usd))
+            await _measure_arm(job, arm, model=model, budget_usd=await _left(job, arm, budget_usd))
     return await _judge(job, arms, compared, reading)
 
 
@@ -102,7 +101,7 @@ async def _arms(
     return arms
 
 
-async def _measure_arm(job: JobRun, arm: Arm, *, model: Model, cap_usd: float | None) -> None:
+async def _measure_arm(job: JobRun, arm: Arm, *, model: Model, budget_usd: Decimal | None) -> None:
     await measure(
         job,
         arm.evaluation,
@@ -111,12 +110,12 @@ async def _measure_arm(job: JobRun, arm: Arm, *, model: Model, cap_usd: float | 
         model=model,
         concurrency=concurrency_of(job),
         journal=job.directory / arm.evaluation.purpose.value,
-        cap_usd=cap_usd,
+        budget_usd=budget_usd,
         test=() if arm.evaluation.purpose in ANCHOR_ARMS else arm.evaluation.scenario_ids,
     )
 
 
-async def _left(job: JobRun, arm: Arm, budget_usd: Decimal | None) -> float | None:
+async def _left(job: JobRun, arm: Arm, budget_usd: Decimal | None) -> Decimal | None:
     """What of the budget the other arms have not used."""
     if budget_usd is None:
         return None
@@ -124,9 +123,7 @@ async def _left(job: JobRun, arm: Arm, budget_usd: Decimal | None) -> float | No
         for other in await uow.evaluations.of_job(job.id):
             if other.id != arm.evaluation.id:
                 budget_usd -= cost_of(await uow.evaluations.results(other.id)) or Decimal(0)
-    if budget_usd <= 0:
-        raise SuperOptiXError("The budget is spent.", kind="budget")
-    return float(budget_usd)
+    return budget_usd
 
 
 async def _judge(

@@ -2,12 +2,13 @@
 
 from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import aclosing
+from decimal import Decimal
 from pathlib import Path
 from uuid import UUID
 
 from mission_control.api.evaluate import events
 from mission_control.api.evaluate.plan import Plan
-from mission_control.api.evaluate.results import added, sum_up
+from mission_control.api.evaluate.results import added, cost_of, sum_up
 from mission_control.api.evaluate.schemas import (
     DEFAULT_CONCURRENCY,
 )
@@ -45,14 +46,15 @@ async def measure(
     model: Model,
     concurrency: int,
     journal: Path,
-    cap_usd: float | None = None,
+    budget_usd: Decimal | None = None,
     test: Collection[str] = (),
 ) -> None:
     """Run what of `evaluation` has no result yet, store each as it comes, and sum them up.
 
+    `budget_usd`: for the whole evaluation, whichever job has measured what of it.
     `test`: the scenarios of the test split, if all of them are run.
 
-    Raises SuperOptiXError (kind `unreliable`) when too much of it could not be measured.
+    Raises SuperOptiXError (kind `unreliable` when too much of it could not be measured, `budget`).
     """
     await _start(job, evaluation.id)
     plan = await _planned(job, evaluation, journal)
@@ -66,7 +68,7 @@ async def measure(
             concurrency=concurrency,
             # Its own for each: a journal counts how often the same was asked.
             journal=journal if times == evaluation.repetitions else journal / f"times_{times}",
-            cap_usd=cap_usd,
+            cap_usd=await _cap(job, evaluation.id, plan, named, budget_usd),
         )
         await _store_results(job, evaluation.id, plan.numbered(messages))
     async with job.step() as uow:
@@ -97,6 +99,21 @@ async def _planned(job: JobRun, evaluation: Evaluation, journal: Path) -> Plan:
         plan = Plan.of(evaluation, await uow.evaluations.results(evaluation.id))
     plan.keep_in(journal)
     return plan
+
+
+async def _cap(
+    job: JobRun, evaluation_id: UUID, plan: Plan, named: set[str], budget_usd: Decimal | None
+) -> float | None:
+    """What is left for these runs, and those of them that their journal has seen already."""
+    if budget_usd is None:
+        return None
+    async with job.resources.unit_of_work(readonly=True) as uow:
+        results = await uow.evaluations.results(evaluation_id)
+    elsewhere = [each for each in results if not plan.has(each, named)]
+    left = budget_usd - (cost_of(elsewhere) or Decimal(0))
+    if left <= 0:
+        raise SuperOptiXError("The budget is spent.", kind="budget")
+    return float(left)
 
 
 async def _store_results(

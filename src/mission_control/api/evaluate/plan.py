@@ -46,6 +46,11 @@ class Plan(BaseModel):
             found.setdefault(len(numbers), set()).add(name)
         return found
 
+    def has(self, result: ScenarioResult, named: set[str]) -> bool:
+        """Whether this result is of a run that is planned here, of one of these scenarios."""
+        name = result.scenario_id
+        return name in named and result.repetition in self.repetitions[name]
+
     async def numbered(
         self, messages: AsyncGenerator[ScenarioFinished | Evaluated]
     ) -> AsyncGenerator[ScenarioFinished]:
