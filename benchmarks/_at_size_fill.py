@@ -161,7 +161,7 @@ def calls(size: Size, talk: Talk) -> tuple[Made, Made, Made]:
             units = number * 37 % 40_000_000 + (2_000_000_000 if number % 5_000 == 0 else 0)
             yield (
                 call_id(number), at, told["source"], f"made-{number}", told["agent_id"],
-                "asst-1", f"v{number % 40}", f"lead_{number % size.leads}",
+                "asst-1", f"v{40 - number * 40 // size.calls}", f"lead_{number % size.leads}",
                 ("inbound", "outbound", "web")[number % 7 % 3], "ended", at, at + timedelta(seconds=95),
                 95.25, f"{told['ending']}-ended-call", CallEnding(told["ending"]).value,
                 told["success"], units, number_of(number % size.leads), f"Name{number % 50_000}",
