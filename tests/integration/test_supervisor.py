@@ -324,6 +324,17 @@ async def test_the_last_lines_of_a_part_that_ended_are_for_a_person(tmp_path: Pa
         assert "timestamp" not in said
 
 
+async def test_the_last_lines_have_the_time_at_which_they_were_said(tmp_path: Path) -> None:
+    async with supervising(tmp_path, shell("dying", "echo mine; sleep 1.5; exit 4")) as watched:
+        await watched.until(lambda: "mine" in watched.said.getvalue())
+        ended, mine = [
+            line.split()[0]
+            for line in watched.said.getvalue().splitlines()
+            if "ended with" in line or "mine" in line
+        ][:2]
+        assert mine != ended
+
+
 async def test_control_characters_in_what_a_part_says_do_not_reach_the_terminal(
     tmp_path: Path,
 ) -> None:

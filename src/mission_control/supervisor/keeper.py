@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from mission_control.core.child_processes import signal_group
@@ -59,7 +60,7 @@ class Keeper:
         self._changed = changed
         self._stopping = asyncio.Event()
         self._process: Process | None = None
-        self._last_lines: deque[str] = deque(maxlen=LAST_LINES)
+        self._last_lines: deque[tuple[datetime, str]] = deque(maxlen=LAST_LINES)
         self._shown_last_time: list[str] = []
 
     async def keep(self, after: Sequence["Keeper"]) -> None:
@@ -184,7 +185,7 @@ class Keeper:
         log.write(line)
         text = line.decode(errors="replace").rstrip()
         if text:
-            self._last_lines.append(readable(text))
+            self._last_lines.append((utc_now(), readable(text)))
         if shown := worth_showing(text):
             self._terminal.say(self.part.name, shown, "yellow")
 
@@ -244,9 +245,10 @@ class Keeper:
         )
 
     def _show_last_lines(self) -> None:
-        lines = [*self._last_lines]
+        said = [*self._last_lines]
         self._last_lines.clear()
+        lines = [line for _, line in said]
         if lines != self._shown_last_time:
-            for line in lines:
-                self._terminal.say(self.part.name, line, "dim")
+            for moment, line in said:
+                self._terminal.say(self.part.name, line, "dim", at=moment)
         self._shown_last_time = lines

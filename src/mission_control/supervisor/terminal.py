@@ -10,6 +10,8 @@ from typing import Any, TextIO, cast
 from rich.console import Console
 from rich.text import Text
 
+from mission_control.core.clock import utc_now
+
 COLOURS = ("cyan", "green", "magenta", "blue", "yellow", "bright_cyan", "bright_green", "red")
 ROTATE_AT_BYTES = 10 * 1024 * 1024
 LOUD = frozenset({"warning", "error", "critical"})
@@ -24,9 +26,10 @@ class Terminal:
         self._console = Console(file=file, highlight=False, soft_wrap=True)
         self._colours: dict[str, str] = {}
 
-    def say(self, part: str, text: str, style: str = "") -> None:
+    def say(self, part: str, text: str, style: str = "", *, at: datetime | None = None) -> None:
+        """One line about a part, with the time now, or when it happened."""
         colour = self._colours.setdefault(part, COLOURS[len(self._colours) % len(COLOURS)])
-        clock = f"{datetime.now().astimezone():%H:%M:%S}"  # noqa: TID251  # the reader's own time
+        clock = f"{(at or utc_now()).astimezone():%H:%M:%S}"  # the reader's own time
         clean = "".join(letter if letter.isprintable() else " " for letter in text)
         self._console.print(
             Text.assemble((clock, "dim"), " ", (f"{part:<13}", colour), " ", (clean, style))
